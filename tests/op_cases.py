@@ -1,0 +1,204 @@
+"""One row per operation: what to call, how to draw its arguments, what torch calls it.
+
+`test_ops.py` runs every check over every row: kernel against twin, gradients against differences, torch, element
+types, threads.  A new operation is one more row.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tinycnn import functional as F
+
+
+@dataclass(frozen=True)
+class Example:
+    """Arguments of one call: arrays (floating ones in float64, the tests cast them; None where optional), keywords."""
+
+    inputs: tuple[Any, ...]
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpCase:
+    """One row.
+
+    call(*tensors, **keywords) -> Tensor or tuple of Tensors; examples(draw) -> Example, where draw is hypothesis's;
+    torch(torch, *tensors, **keywords): the same in torch (None: torch does not have it); ops: names in autograd.OPS
+    that the row covers; constant: positions of inputs that take no gradient; float32 and float64: tolerance relative
+    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    examples: Callable[[Any], Example]
+    torch: Callable[..., Any] | None = None
+    ops: tuple[str, ...] = ()
+    constant: tuple[int, ...] = ()
+    float32: float = 1e-5
+    float64: float = 1e-12
+    composed: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CASES: list[OpCase] = []
+COMPOSED = {"add", "sub", "mul", "div", "maximum", "minimum", "neg", "pow", "exp", "log", "sqrt", "abs", "clip",
+            "astype", "where", "sum", "mean", "var", "max", "min", "reshape", "transpose", "expand", "getitem",
+            "concat", "split", "pad"}
+
+
+def case(name: str, call: Callable[..., Any], examples: Callable[[Any], Example], torch: Any = None,
+         **more: Any) -> None:
+    """Add a row; it covers the op of its own name unless `ops` says otherwise."""
+    more.setdefault("ops", (name,))
+    more.setdefault("composed", name in COMPOSED)
+    CASES.append(OpCase(name, call, examples, torch, **more))
+
+
+# ---------------------------------------------------------------- what rows draw from
+def normal(draw: Any, *shape: int, scale: float = 1.0) -> np.ndarray:
+    """Normal numbers of a shape, from a seed that hypothesis draws."""
+    return np.asarray(np.random.default_rng(draw(st.integers(0, 2**32 - 1))).standard_normal(shape) * scale)
+
+
+def away(x: np.ndarray, *points: float, by: float = 1e-2) -> np.ndarray:
+    """x, moved off the points where the function has a kink."""
+    for point in points:
+        x = np.where(np.abs(x - point) < by, point + np.where(x >= point, by, -by), x)
+    return x
+
+
+def shape(draw: Any, least: int = 1, most: int = 4, extent: int = 9) -> tuple[int, ...]:
+    """A shape of `least` to `most` axes."""
+    return tuple(draw(st.lists(st.integers(1, extent), min_size=least, max_size=most)))
+
+
+def any_shape(*kinks: float) -> Callable[[Any], Example]:
+    """One array of any shape, long enough to fill vectors now and then, away from kinks."""
+    def examples(draw: Any) -> Example:
+        return Example((away(normal(draw, *shape(draw, extent=13), scale=3), *kinks),))
+    return examples
+
+
+def positive(draw: Any) -> Example:
+    return Example((np.abs(normal(draw, *shape(draw))) + 0.1,))
+
+
+def two_broadcast(draw: Any) -> Example:
+    """Two arrays whose shapes broadcast: some extents 1, some leading axes missing; the second away from 0."""
+    full = shape(draw, most=4, extent=5)
+    def part() -> tuple[int, ...]:
+        kept = full[draw(st.integers(0, len(full))):]
+        return tuple(1 if draw(st.booleans()) else n for n in kept)
+    return Example((normal(draw, *part()), away(normal(draw, *part()), 0, by=0.2)))
+
+
+def with_axis(draw: Any) -> Example:
+    x = normal(draw, *shape(draw, extent=5))
+    axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1))
+    return Example((x,), {"axis": axis, "keepdims": draw(st.booleans())})
+
+
+# ---------------------------------------------------------------- arithmetic
+case("add", lambda a, b: a + b, two_broadcast, lambda _, a, b: a + b)
+case("sub", lambda a, b: a - b, two_broadcast, lambda _, a, b: a - b)
+case("mul", lambda a, b: a * b, two_broadcast, lambda _, a, b: a * b)
+case("div", lambda a, b: a / b, two_broadcast, lambda _, a, b: a / b)
+case("maximum", F.maximum, two_broadcast, lambda t, a, b: t.maximum(a, b))
+case("minimum", F.minimum, two_broadcast, lambda t, a, b: t.minimum(a, b))
+case("neg", lambda x: -x, any_shape(), lambda _, x: -x)
+case("pow", lambda x, exponent: x**exponent,
+     lambda draw: Example(positive(draw).inputs, {"exponent": draw(st.sampled_from([0, 1, 2, 3, -1, 0.5, 1.7]))}),
+     lambda _, x, exponent: x**exponent)
+case("exp", lambda x: x.exp(), any_shape(), lambda _, x: x.exp())
+case("log", lambda x: x.log(), positive, lambda _, x: x.log())
+case("sqrt", lambda x: x.sqrt(), positive, lambda _, x: x.sqrt())
+case("abs", lambda x: abs(x), any_shape(0), lambda _, x: x.abs())
+case("clip", lambda x: x.clip(-1, 2), any_shape(-1, 2), lambda _, x: x.clip(-1, 2))
+case("astype", lambda x: x.astype("float64"), any_shape(), lambda _, x: x.double())
+case("where", F.where,
+     lambda draw: (lambda e: Example((normal(draw, *e.inputs[0].shape) > 0, *e.inputs)))(two_broadcast(draw)),
+     lambda t, c, a, b: t.where(c, a, b), constant=(0,))
+
+
+def _all_axes(x: Any, axis: int | None) -> Any:
+    return tuple(range(x.ndim)) if axis is None else axis
+
+
+case("sum", lambda x, **k: x.sum(**k), with_axis, lambda _, x, axis, keepdims: x.sum(_all_axes(x, axis), keepdims))
+case("mean", lambda x, **k: x.mean(**k), with_axis, lambda _, x, axis, keepdims: x.mean(_all_axes(x, axis), keepdims))
+case("var", lambda x, **k: x.var(**k), with_axis,
+     lambda t, x, axis, keepdims: t.var(x, _all_axes(x, axis), correction=0, keepdim=keepdims))
+case("max", lambda x, **k: x.max(**k), with_axis, lambda _, x, axis, keepdims: x.amax(_all_axes(x, axis), keepdims))
+case("min", lambda x, **k: x.min(**k), with_axis, lambda _, x, axis, keepdims: x.amin(_all_axes(x, axis), keepdims))
+
+# ---------------------------------------------------------------- shape
+case("reshape", lambda x: x.reshape(-1, x.shape[0]), any_shape(), lambda _, x: x.reshape(-1, x.shape[0]))
+
+
+def permuted(draw: Any) -> Example:
+    x = normal(draw, *shape(draw, extent=5))
+    return Example((x,), {"axes": tuple(draw(st.permutations(range(x.ndim))))})
+
+
+case("transpose", lambda x, axes: x.transpose(axes), permuted, lambda _, x, axes: x.permute(axes))
+case("expand", lambda x, to: x.expand(to),
+     lambda draw: (lambda n, m, k: Example((normal(draw, n, 1, m),), {"to": (k, n, k, m)}))(
+         *draw(st.tuples(*[st.integers(1, 4)] * 3))), lambda _, x, to: x.expand(to))
+
+
+def indexed(draw: Any) -> Example:
+    x = normal(draw, 4, 5, 3)
+    index = draw(st.sampled_from([0, -1, (slice(1, 3), ..., 1), (slice(None, None, 2), None), np.array([0, 2, 2, 1]),
+                                  (np.array([0, 0, 3]), slice(None), np.array([2, 2, 0]))]))
+    return Example((x,), {"index": index})
+
+
+case("getitem", lambda x, index: x[index], indexed, lambda _, x, index: x[index])
+
+
+def several(draw: Any) -> Example:
+    one = shape(draw, least=2, extent=4)
+    axis = draw(st.integers(-len(one), len(one) - 1))
+    parts = []
+    for n in draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)):
+        extents = list(one)
+        extents[axis] = n
+        parts.append(normal(draw, *extents))
+    return Example(tuple(parts), {"axis": axis})
+
+
+def cut(draw: Any) -> Example:
+    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    return Example((normal(draw, 2, sum(sizes), 3),), {"sizes": sizes})
+
+
+case("concat", lambda *xs, axis: F.concat(xs, axis), several, lambda t, *xs, axis: t.cat(xs, axis))
+case("split", F.split, cut, lambda t, x, sizes: t.split(x, sizes, 1))
+case("pad", lambda x, pads: F.pad(x, pads, 0.5),
+     lambda draw: Example((normal(draw, *shape(draw, least=2, extent=4)),),
+                          {"pads": draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))}),
+     lambda t, x, pads: t.nn.functional.pad(x, pads, value=0.5))
+
+# ---------------------------------------------------------------- matrix product, linear
+
+# ---------------------------------------------------------------- convolution
+
+# ---------------------------------------------------------------- pooling
+
+# ---------------------------------------------------------------- normalisation
+
+# ---------------------------------------------------------------- activation
+case("relu", F.relu, any_shape(0), lambda t, x: t.relu(x))
+
+# ---------------------------------------------------------------- structure: channel shuffle
+
+# ---------------------------------------------------------------- regularisation: dropout
+
+# ---------------------------------------------------------------- loss

@@ -1,0 +1,91 @@
+"""Which build of the kernels answers: chosen once at import, from what the processor can do.
+
+`kernels(dtype)` is the module of kernels for an element type.  Every build has the same functions with the same
+signatures, and so has `tinycnn._kernels.reference`, their definition in plain NumPy.
+"""
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import cpu  # type: ignore[attr-defined]  # compiled
+
+NEEDS = {  # instruction set: features of the processor without which its build must not run
+    "generic": frozenset(),
+    "neon": frozenset({"neon"}),
+    "avx2": frozenset({"avx2", "fma"}),
+    "avx512": frozenset({"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}),
+}
+SUFFIX = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
+
+
+def _module_name(isa: str, dtype: np.dtype) -> str:
+    return f"{__package__}._eager_{isa}_{SUFFIX[dtype]}"
+
+
+def built() -> list[str]:
+    """Instruction sets that this installation was compiled for, from the plainest to the fastest."""
+    return [isa for isa in NEEDS if find_spec(_module_name(isa, np.dtype(np.float32)))]
+
+
+def available() -> list[str]:
+    """Instruction sets that are built and that this processor can run, the fastest last."""
+    return [isa for isa in built() if NEEDS[isa] <= cpu.features()]
+
+
+def _chosen() -> str:
+    if not available():
+        raise ImportError("tinycnn: its kernels are not compiled here; install it with `pip install .`")
+    wanted = os.environ.get("TINYCNN_ISA")
+    if wanted is None:
+        return available()[-1]
+    if wanted not in available():
+        raise ImportError(f"TINYCNN_ISA={wanted!r}: expected one of {', '.join(available())} "
+                          f"(built: {', '.join(built())}; the others need a processor that has them)")
+    return wanted
+
+
+@cache
+def load(isa: str, dtype: Any) -> ModuleType:
+    """The kernels built for an instruction set (or "reference", the NumPy twins) and an element type."""
+    if isa == "reference":
+        return importlib.import_module(f"{__package__}.reference")
+    return importlib.import_module(_module_name(isa, np.dtype(dtype)))
+
+
+ISA = _chosen()
+_current: dict[Any, ModuleType] = {np.dtype(np.float32): load(ISA, np.dtype(np.float32))}
+
+
+def kernels(dtype: np.dtype) -> ModuleType:
+    """The module of kernels for `dtype`.
+
+    Raises TypeError for an element type other than float32 and float64.
+    """
+    try:
+        return _current[dtype]
+    except KeyError:
+        if dtype not in SUFFIX:
+            raise TypeError(f"kernels exist for float32 and float64, got {dtype}") from None
+        _current[dtype] = load(ISA, dtype)  # float64 is loaded when it is first wanted: it is rare
+        return _current[dtype]
+
+
+@contextmanager
+def use(isa: str) -> Iterator[None]:
+    """Run the block with another build, or with the twins (`isa="reference"`): how the builds are compared."""
+    before = dict(_current)
+    _current.update({dtype: load(isa, dtype) for dtype in SUFFIX})
+    try:
+        yield
+    finally:
+        _current.clear()
+        _current.update(before)

@@ -1,0 +1,35 @@
+# What every family of kernels uses: the vector type, and the check that stands before every pointer.
+cdef extern from "simd.h" nogil:
+    ctypedef float real         # float or double: the build decides (Cython only needs to know that it is a C real)
+    ctypedef float vf
+    ctypedef long vi
+    ctypedef int real_int
+    enum: VW
+    enum: TILE_ROWS
+    enum: TILE_VECTORS
+    vf vload(const real *p)
+    void vstore(real *p, vf v)
+    vf vload_part(const real *p, Py_ssize_t n)
+    void vstore_part(real *p, vf v, Py_ssize_t n)
+    vf vset(real s)
+    vf vzero()
+    vf vfma(vf a, vf b, vf c)
+    vf vmax(vf a, vf b)
+    vf vmin(vf a, vf b)
+    vf vselect(vi mask, vf a, vf b)
+    vi vgt(vf a, vf b)
+    vi vge(vf a, vf b)
+    real vsum(vf v)
+    real vhighest(vf v)
+    void prefetch(const void *p)
+
+ctypedef Py_ssize_t ix
+
+WIDTH = VW                      # elements in a vector of this build
+
+
+cdef int require(bint ok, str what) except -1:
+    """Refuse a call whose arrays do not fit each other; `what` names the kernel and the rule."""
+    if not ok:
+        raise ValueError(what)
+    return 0

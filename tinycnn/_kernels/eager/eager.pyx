@@ -1,0 +1,14 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""All eager kernels (NCHW), for one element type and one instruction set: setup.py compiles this file once for each.
+
+Arguments are marked IN or OUT with their axes.  The caller allocates; a kernel checks every extent before it takes a
+pointer, then runs without the GIL, without allocating and without raising.  Each has a twin of the same name and
+signature in `tinycnn._kernels.reference`.
+"""
+from cython.parallel cimport prange
+from libc.string cimport memcpy, memset
+
+from tinycnn._kernels.parallel cimport team
+
+include "common.pxi"
+include "activation.pxi"

@@ -1,0 +1,1 @@
+cdef int team(Py_ssize_t work) noexcept nogil
