@@ -1,6 +1,8 @@
 """Every operation, forward beside backward, then the call that users make: `tinycnn.functional`."""
 from .activation import relu
 from .arithmetic import maximum, minimum, where
+from .pool import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
 from .shape import chunk, concat, pad, split, stack
 
-__all__ = ["chunk", "concat", "maximum", "minimum", "pad", "relu", "split", "stack", "where"]
+__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "chunk", "concat", "global_avg_pool2d", "max_pool2d", "maximum",
+           "minimum", "pad", "relu", "split", "stack", "where"]
