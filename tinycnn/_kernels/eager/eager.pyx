@@ -13,4 +13,6 @@ from tinycnn._kernels.parallel cimport team
 
 include "common.pxi"
 include "activation.pxi"
+include "rows.pxi"
 include "pool.pxi"
+include "depthwise.pxi"

@@ -24,28 +24,6 @@ cdef inline void max_rows(const real *x, real *line, ix rows, ix row_step, ix w)
         c += VW
 
 
-cdef inline void spread(const real *line, real *phases, ix pitch, ix w, ix stride, ix left) noexcept nogil:
-    """Column c of a line goes to phase (left + c) % stride, at (left + c) // stride."""
-    cdef ix c = 0, n
-    cdef vf a, b
-    cdef real *even
-    cdef real *odd
-    if stride == 1:
-        memcpy(phases + left, line, w*sizeof(real))
-    elif stride == 2:
-        even = phases + left%2*pitch + left//2
-        odd = phases + (left + 1)%2*pitch + (left + 1)//2
-        while c < w:
-            n = min(w - c, 2*<ix>VW)
-            a, b = vload_part(line + c, min(n, <ix>VW)), vload_part(line + c + VW, max(n - VW, 0))
-            vstore_part(even + c//2, veven(a, b), (n + 1)//2)
-            vstore_part(odd + c//2, vodd(a, b), n//2)
-            c += 2*VW
-    else:
-        for c in range(w):
-            phases[(left + c)%stride*pitch + (left + c)//stride] = line[c]
-
-
 cdef inline void max_columns(const real *phases, ix pitch, real *y, ix ow, ix kw, ix sw, ix dw) noexcept nogil:
     cdef ix c = 0, j
     cdef vf best

@@ -4,6 +4,7 @@ The twins say what the kernels mean and are what the kernels are tested against;
 of kernels in `eager/<family>.pxi` has its twins in `reference/<family>.py`.
 """
 from .activation import *
+from .depthwise import *
 from .pool import *
 
 WIDTH = 1  # elements in a vector of this build
