@@ -13,6 +13,9 @@ from tinycnn._kernels.parallel cimport team
 
 include "common.pxi"
 include "activation.pxi"
+include "gemm.pxi"
+include "im2col.pxi"
 include "rows.pxi"
-include "pool.pxi"
 include "depthwise.pxi"
+include "winograd.pxi"
+include "pool.pxi"

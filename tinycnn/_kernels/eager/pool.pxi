@@ -75,7 +75,7 @@ def max_pool_forward(const real[:, :, ::1] x, real[:, :, ::1] y, real[::1] scrat
                         h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, pitch)
 
 
-cdef inline ix find(const real *x, real value, ix w, ix i0, ix i1, ix j0, ix j1, ix dh, ix dw) noexcept nogil:
+cdef inline ix find_tap(const real *x, real value, ix w, ix i0, ix i1, ix j0, ix j1, ix dh, ix dw) noexcept nogil:
     """Offset of the first of these taps that holds the value (NaN finds NaN), or -1."""
     cdef ix i, j
     cdef real candidate
@@ -97,7 +97,7 @@ cdef void max_pool_gradient(const real *x, const real *y, const real *gy, real *
         i0, i1 = first_tap(r, dh), last_tap(r, dh, h, kh)
         for ox in range(ow):
             c = ox*sw - left
-            at = find(x + r*w + c, y[oy*ow + ox], w, i0, i1, first_tap(c, dw), last_tap(c, dw, w, kw), dh, dw)
+            at = find_tap(x + r*w + c, y[oy*ow + ox], w, i0, i1, first_tap(c, dw), last_tap(c, dw, w, kw), dh, dw)
             if at != -1:
                 gx[r*w + c + at] += gy[oy*ow + ox]
 

@@ -5,6 +5,9 @@ of kernels in `eager/<family>.pxi` has its twins in `reference/<family>.py`.
 """
 from .activation import *
 from .depthwise import *
+from .gemm import *
+from .im2col import *
 from .pool import *
+from .winograd import *
 
 WIDTH = 1  # elements in a vector of this build
