@@ -12,3 +12,5 @@ from tinycnn._kernels.parallel cimport team
 
 include "common.pxi"
 include "activation.pxi"
+include "gemm.pxi"
+include "im2col.pxi"

@@ -4,3 +4,5 @@ The twins say what the kernels mean and are what the kernels are tested against;
 of kernels in `eager/<family>.pxi` has its twins in `reference/<family>.py`.
 """
 from .activation import *
+from .gemm import *
+from .im2col import *
