@@ -6,6 +6,7 @@ pointer, then runs without the GIL, without allocating and without raising.  Eac
 signature in `tinycnn._kernels.reference`.
 """
 from cython.parallel cimport prange
+from libc.math cimport INFINITY
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport team
@@ -14,3 +15,4 @@ include "common.pxi"
 include "activation.pxi"
 include "gemm.pxi"
 include "im2col.pxi"
+include "pool.pxi"

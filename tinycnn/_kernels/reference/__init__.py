@@ -6,3 +6,6 @@ of kernels in `eager/<family>.pxi` has its twins in `reference/<family>.py`.
 from .activation import *
 from .gemm import *
 from .im2col import *
+from .pool import *
+
+WIDTH = 1  # elements in a vector of this build
