@@ -6,7 +6,8 @@ The format is recognised by content, not by the file's name. A torch file is a p
 an interpreter of our own (`pickle_machine`) that can reach nothing but a list of harmless names (`torch_objects`).
 
 A file that is damaged, hostile, or that holds something else raises `CheckpointError`, in bounded time and memory
-(`bounds`): reading takes at most the larger of 32 MB and 16 times the file's size.
+(`bounds`): the arrays take at most the larger of 32 MB and 16 times the file's size, a pickle's other objects at most
+about 100 MB and a few seconds.
 
 >>> import numpy, tempfile, pathlib
 >>> with tempfile.TemporaryDirectory() as directory:
@@ -171,7 +172,10 @@ def _checked_name(name: object) -> str:
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    try:
+        array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    except ValueError as error:  # lists of unequal length
+        raise CheckpointError(f"{shown(name)} is not an array: {error}") from error
     if array.dtype.str[1:] not in NUMBER_CODES:
         raise CheckpointError(f"{shown(name)} is an array of {array.dtype}; only numbers and bool are written")
     return array
