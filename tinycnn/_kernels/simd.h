@@ -62,12 +62,40 @@ static inline vf vfma(vf a, vf b, vf c)      { return a * b + c; }    /* contrac
 
 /* The first n elements (0 <= n <= VW); the others are 0.  Tails run through the same vector code as the body, so that
  * where a loop is cut never changes a bit of its results. */
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#if defined(__AVX512F__)
+#  define FIRST(n) ((1u << (n)) - 1)
 static inline vf vload_part(const real *p, ptrdiff_t n) {
-    vf v = {0};
-    memcpy(&v, p, (size_t)n * sizeof(real));
-    return v;
+    return (vf)JOIN(_mm512_maskz_loadu, _, VECTOR_SUFFIX)(FIRST(n), p);
 }
-static inline void vstore_part(real *p, vf v, ptrdiff_t n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
+static inline void vstore_part(real *p, vf v, ptrdiff_t n) { JOIN(_mm512_mask_storeu, _, VECTOR_SUFFIX)(p, FIRST(n), v); }
+#elif defined(__AVX2__)
+static const real_int FIRST[2 * VW] = {[0 ... VW - 1] = -1};  /* read from VW - n on: n times -1, then zeros */
+static inline __m256i first(ptrdiff_t n) { return _mm256_loadu_si256((const __m256i *)(FIRST + VW - n)); }
+static inline vf vload_part(const real *p, ptrdiff_t n) {
+    return (vf)JOIN(_mm256_maskload, _, VECTOR_SUFFIX)(p, first(n));
+}
+static inline void vstore_part(real *p, vf v, ptrdiff_t n) {
+    JOIN(_mm256_maskstore, _, VECTOR_SUFFIX)(p, first(n), v);
+}
+#else
+static inline vf vload_part(const real *p, ptrdiff_t n) {
+    real s[VW] = {0};
+    for (ptrdiff_t i = 0; i < n; i++) s[i] = p[i];
+    return vload(s);
+}
+static inline void vstore_part(real *p, vf v, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; i++) p[i] = v[i];
+}
+#endif
+
+/* Mask of the first n elements. */
+static inline vi vfirst(ptrdiff_t n) {
+    vi index;
+    for (int i = 0; i < VW; i++) index[i] = i;
+    return index < (real_int)n - (vi){0};
+}
 
 /* a where the mask (a comparison of two vf) holds, else b. */
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
@@ -76,8 +104,6 @@ static inline vi vge(vf a, vf b)              { return a >= b; }
 
 /* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
 #ifdef VECTOR_PREFIX
-#  define JOIN_(a, b, c) a##b##c
-#  define JOIN(a, b, c) JOIN_(a, b, c)
 static inline vf vmax(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _max_, VECTOR_SUFFIX)(a, b); }
 static inline vf vmin(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _min_, VECTOR_SUFFIX)(a, b); }
 #else

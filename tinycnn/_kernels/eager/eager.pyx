@@ -6,9 +6,16 @@ pointer, then runs without the GIL, without allocating and without raising.  Eac
 signature in `tinycnn._kernels.reference`.
 """
 from cython.parallel cimport prange
+from libc.math cimport log, sqrt
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport team
 
 include "common.pxi"
 include "activation.pxi"
+include "norm.pxi"
+include "structure.pxi"
+include "random.pxi"
+include "loss.pxi"
+include "optim.pxi"
