@@ -188,4 +188,6 @@ def test_a_missing_tqdm_names_the_extra(monkeypatch, capsys):
         fit(lambda x, y: 0.5, [(0, [0])], 1, progress=True)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert fit(lambda x, y: 0.5, [(0, [0])], 1, progress="auto")[0]["loss"] == 0.5
-    assert "epoch 1/1" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "epoch 1/1" in out
+    assert "tinycnn[train]" in err
