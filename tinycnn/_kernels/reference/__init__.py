@@ -4,8 +4,13 @@ The twins say what the kernels mean and are what the kernels are tested against;
 of kernels in `eager/<family>.pxi` has its twins in `reference/<family>.py`.
 """
 from .activation import *
+from .gemm import *
+from .im2col import *
 from .loss import *
 from .norm import *
 from .optim import *
+from .pool import *
 from .random import *
 from .structure import *
+
+WIDTH = 1  # elements in a vector of this build
