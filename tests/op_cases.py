@@ -187,10 +187,96 @@ case("pad", lambda x, pads: F.pad(x, pads, 0.5),
      lambda t, x, pads: t.nn.functional.pad(x, pads, value=0.5))
 
 # ---------------------------------------------------------------- matrix product, linear
+def two_matrices(draw: Any) -> Example:
+    """Operands of numpy's @: vectors, matrices, stacks of them that broadcast; thin, or larger than a tile."""
+    m, n, k = draw(st.tuples(*[st.integers(1, 9) | st.sampled_from([17, 33, 70])] * 3))
+    lead = draw(st.sampled_from([((), ()), ((2,), (2,)), ((3, 1), (2,)), ((2,), ()), ((), (2, 1))]))
+    a = normal(draw, k) if draw(st.integers(0, 5)) == 0 else normal(draw, *lead[0], m, k)
+    b = normal(draw, k) if draw(st.integers(0, 5)) == 0 else normal(draw, *lead[1], k, n)
+    return Example((a, b))
+
+
+def fully_connected(draw: Any) -> Example:
+    i, o = draw(st.tuples(*[st.integers(1, 9) | st.sampled_from([17, 40])] * 2))
+    rows = draw(st.sampled_from([(), (1,), (4,), (37,), (2, 3)]))
+    return Example((normal(draw, *rows, i), normal(draw, o, i), normal(draw, o) if draw(st.booleans()) else None))
+
+
+case("matmul", lambda a, b: F.matmul(a, b), two_matrices, lambda t, a, b: t.matmul(a, b))
+case("linear", F.linear, fully_connected, lambda t, x, w, b: t.nn.functional.linear(x, w, b))
+
 
 # ---------------------------------------------------------------- convolution
+def images(draw: Any, kernels: Any, groups: Any, pad: int = 3) -> Example:
+    """A convolution whose kernel fits: kernel extents and groups from strategies, padding on each side its own."""
+    kh, kw = draw(kernels)
+    sh, sw = draw(st.tuples(*[st.integers(1, 3)] * 2))
+    dh, dw = draw(st.tuples(*[st.integers(1, 3)] * 2))
+    pads = draw(st.tuples(*[st.integers(0, pad)] * 4))
+    g = draw(groups)
+    least = [max(1, d*(k - 1) + 1 - p - q) for d, k, p, q in ((dh, kh, pads[0], pads[2]), (dw, kw, pads[1], pads[3]))]
+    h, w = (draw(st.integers(n, n + 7)) for n in least)
+    n, c, o = draw(st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4) | st.just(17)))
+    return Example((normal(draw, n, g*c, h, w), normal(draw, g*o, c, kh, kw),
+                    normal(draw, g*o) if draw(st.booleans()) else None),
+                   {"stride": (sh, sw), "padding": pads, "dilation": (dh, dw), "groups": g})
+
+
+def torch_conv2d(t: Any, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    top, left, bottom, right = padding
+    x = t.nn.functional.pad(x, (left, right, top, bottom))
+    return t.nn.functional.conv2d(x, w, b, stride, 0, dilation, groups)
+
+
+ANY_KERNEL = st.sampled_from([(3, 3), (2, 2), (5, 5), (1, 4), (3, 1), (2, 3)])
+ONE = st.just((1, 1))
+case("conv2d", F.conv2d, lambda draw: images(draw, ANY_KERNEL, st.just(1)), torch_conv2d)
+case("conv2d grouped", F.conv2d, lambda draw: images(draw, ANY_KERNEL, st.sampled_from([2, 3])), torch_conv2d,
+     ops=("conv2d",))
+case("conv2d pointwise", F.conv2d, lambda draw: images(draw, ONE, st.sampled_from([1, 1, 2]), pad=0), torch_conv2d,
+     ops=("conv2d",))
+case("conv2d pointwise padded", F.conv2d, lambda draw: images(draw, ONE, st.just(1)), torch_conv2d, ops=("conv2d",))
 
 # ---------------------------------------------------------------- pooling
+def distinct(draw: Any, *shape: int) -> np.ndarray:
+    """Numbers that differ by at least 0.1, in any order: a maximum without ties."""
+    return np.random.default_rng(draw(st.integers(0, 2**32 - 1))).permutation(np.prod(shape)).reshape(shape)*0.1 - 3
+
+
+def pooled(draw: Any, dilated: bool) -> Example:
+    """A map that the window fits into, never in between its elements; the padding at most half of the kernel."""
+    kernel, stride = draw(st.tuples(*[st.integers(1, 4)]*2)), draw(st.tuples(*[st.integers(1, 3)]*2))
+    dilation = draw(st.tuples(*[st.integers(1, 2)]*2)) if dilated else (1, 1)
+    padding = tuple(draw(st.integers(0, k//2)) for k in kernel)
+    size = [max(d, d*(k - 1) + 1 - 2*p) + draw(st.sampled_from([0, 1, 2, 5, 19]))
+            for k, d, p in zip(kernel, dilation, padding)]
+    x = distinct(draw, draw(st.integers(1, 2)), draw(st.integers(1, 3)), *size)
+    more = {"dilation": dilation} if dilated else {"count_include_pad": draw(st.booleans())}
+    return Example((x,), {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": draw(st.booleans()),
+                          **more})
+
+
+def uneven(draw: Any) -> Example:
+    """Padding that differs by side: the four numbers, or TensorFlow's rule."""
+    padding = draw(st.sampled_from([(1, 0, 0, 1), (0, 1, 1, 0), "tf_same"]))
+    return Example((distinct(draw, 1, 2, *draw(st.tuples(*[st.integers(3, 20)]*2))),),
+                   {"kernel_size": draw(st.integers(2, 3)), "stride": draw(st.integers(1, 3)), "padding": padding})
+
+
+def parted(draw: Any) -> Example:
+    x = normal(draw, 2, draw(st.integers(1, 3)), *draw(st.tuples(*[st.integers(1, 20)]*2)))
+    return Example((x,), {"output_size": draw(st.tuples(*[st.integers(1, 7)]*2))})
+
+
+case("max_pool2d", F.max_pool2d, lambda draw: pooled(draw, True), lambda t, x, **k: t.nn.functional.max_pool2d(x, **k))
+case("max_pool2d_uneven", F.max_pool2d, uneven, ops=("max_pool2d",))
+case("avg_pool2d", F.avg_pool2d, lambda draw: pooled(draw, False), lambda t, x, **k: t.nn.functional.avg_pool2d(x, **k))
+case("avg_pool2d_uneven", F.avg_pool2d, uneven, ops=("avg_pool2d",))
+case("adaptive_avg_pool2d", F.adaptive_avg_pool2d, parted,
+     lambda t, x, output_size: t.nn.functional.adaptive_avg_pool2d(x, output_size))
+case("global_avg_pool2d", F.global_avg_pool2d,
+     lambda draw: Example((normal(draw, *draw(st.tuples(*[st.integers(1, 20)]*4))),)),
+     lambda t, x: x.mean((2, 3), True))
 
 # ---------------------------------------------------------------- normalisation
 

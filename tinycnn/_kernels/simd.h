@@ -54,6 +54,9 @@ typedef real vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef real_int vi __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vf_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
 
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+
 static inline vf vload(const real *p)        { return *(const vf_unaligned *)p; }
 static inline void vstore(real *p, vf v)     { *(vf_unaligned *)p = v; }
 static inline vf vset(real s)                { return s - (vf){0}; }
@@ -61,13 +64,69 @@ static inline vf vzero(void)                 { return (vf){0}; }
 static inline vf vfma(vf a, vf b, vf c)      { return a * b + c; }    /* contracted to one FMA where there is one */
 
 /* The first n elements (0 <= n <= VW); the others are 0.  Tails run through the same vector code as the body, so that
- * where a loop is cut never changes a bit of its results. */
+ * where a loop is cut never changes a bit of its results.  Masked moves: a memcpy of n bytes would be a call. */
+#if defined(__AVX512F__)
+#  ifdef TINYCNN_DOUBLE
+typedef __mmask8 lanes;
+#  else
+typedef __mmask16 lanes;
+#  endif
+static inline lanes first_lanes(ptrdiff_t n) { return (lanes)((1u << n) - 1); }
+#  define MASKED_LOAD(p, m) JOIN(_mm512_maskz_loadu_, VECTOR_SUFFIX,)(m, p)
+#  define MASKED_STORE(p, m, v) JOIN(_mm512_mask_storeu_, VECTOR_SUFFIX,)(p, m, v)
+#elif defined(__AVX__)
+typedef __m256i lanes;
+static inline lanes first_lanes(ptrdiff_t n) {
+    static const real_int mask[2 * VW] = {[0 ... VW - 1] = -1};
+    return _mm256_loadu_si256((const __m256i *)(mask + VW - n));
+}
+#  define MASKED_LOAD(p, m) JOIN(_mm256_maskload_, VECTOR_SUFFIX,)(p, m)
+#  define MASKED_STORE(p, m, v) JOIN(_mm256_maskstore_, VECTOR_SUFFIX,)(p, m, v)
+#endif
+#ifdef MASKED_LOAD
+static inline vf vload_part(const real *p, ptrdiff_t n)    { return (vf)MASKED_LOAD(p, first_lanes(n)); }
+static inline void vstore_part(real *p, vf v, ptrdiff_t n) { MASKED_STORE(p, first_lanes(n), v); }
+#else
 static inline vf vload_part(const real *p, ptrdiff_t n) {
     vf v = {0};
     memcpy(&v, p, (size_t)n * sizeof(real));
     return v;
 }
 static inline void vstore_part(real *p, vf v, ptrdiff_t n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
+#endif
+
+/* Elements of even and of odd index in the sequence a, b; and back: the two halves of x0 y0 x1 y1 ... */
+#define LANES (VECTOR_BYTES / REAL_BYTES)
+#if LANES == 16
+#  define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#  define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#  define LOW_LANES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#  define HIGH_LANES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LANES == 8
+#  define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
+#  define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15
+#  define LOW_LANES 0, 8, 1, 9, 2, 10, 3, 11
+#  define HIGH_LANES 4, 12, 5, 13, 6, 14, 7, 15
+#elif LANES == 4
+#  define EVEN_LANES 0, 2, 4, 6
+#  define ODD_LANES 1, 3, 5, 7
+#  define LOW_LANES 0, 4, 1, 5
+#  define HIGH_LANES 2, 6, 3, 7
+#else
+#  define EVEN_LANES 0, 2
+#  define ODD_LANES 1, 3
+#  define LOW_LANES 0, 2
+#  define HIGH_LANES 1, 3
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+#  define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#  define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
+#endif
+static inline vf veven(vf a, vf b)            { return SHUFFLE(a, b, EVEN_LANES); }
+static inline vf vodd(vf a, vf b)             { return SHUFFLE(a, b, ODD_LANES); }
+static inline vf vziplow(vf x, vf y)          { return SHUFFLE(x, y, LOW_LANES); }
+static inline vf vziphigh(vf x, vf y)         { return SHUFFLE(x, y, HIGH_LANES); }
 
 /* a where the mask (a comparison of two vf) holds, else b. */
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
@@ -76,14 +135,15 @@ static inline vi vge(vf a, vf b)              { return a >= b; }
 
 /* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
 #ifdef VECTOR_PREFIX
-#  define JOIN_(a, b, c) a##b##c
-#  define JOIN(a, b, c) JOIN_(a, b, c)
 static inline vf vmax(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _max_, VECTOR_SUFFIX)(a, b); }
 static inline vf vmin(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _min_, VECTOR_SUFFIX)(a, b); }
 #else
 static inline vf vmax(vf a, vf b)             { return vselect(a > b, a, b); }
 static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
 #endif
+
+/* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
+static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
 
 /* Sum of the elements, in a fixed tree order. */
 static inline real vsum(vf v) {

@@ -6,9 +6,13 @@ pointer, then runs without the GIL, without allocating and without raising.  Eac
 signature in `tinycnn._kernels.reference`.
 """
 from cython.parallel cimport prange
+from libc.math cimport INFINITY
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport team
 
 include "common.pxi"
 include "activation.pxi"
+include "gemm.pxi"
+include "im2col.pxi"
+include "pool.pxi"
