@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__
 from ._kernels import ISA, get_num_threads, set_num_threads
 from .classification import Answer, Classifier
 from .data.images import ImageError, image_files
 from .models import list_models
 from .models.weights import WEIGHTS
-from .versions import show_versions
+from .versions import __version__, show_versions
 
 FAILED, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 FEW = 3  # photos that need no progress bar
