@@ -43,7 +43,7 @@ class Backbone(Module):
         for name, value, least in (("num_classes", num_classes, 0), ("in_chans", in_chans, 1)):
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{type(self).__name__}: {name} must be an integer >= {least}, got {value!r}")
-        self.num_classes, self.features_only = num_classes, features_only
+        self.num_classes, self.in_chans, self.features_only = num_classes, in_chans, features_only
 
     @property
     def taps(self) -> tuple[Stage, ...]:
@@ -66,8 +66,9 @@ class Backbone(Module):
 
     def forward(self, x: Tensor) -> Any:
         """x (N, in_chans, H, W) -> logits (N, num_classes); pooled features or a list of maps if asked for."""
-        if x.ndim != 4:
-            raise ValueError(f"{type(self).__name__}: x must be a batch of images (N, C, H, W), got shape {x.shape}")
+        if x.ndim != 4 or x.shape[1] != self.in_chans:
+            raise ValueError(f"{type(self).__name__}: x must be a batch of images (N, {self.in_chans}, H, W), "
+                             f"got the shape {x.shape}")
         taps, maps = self.taps, []
         for stage in self.stages:
             x = attrgetter(stage.name)(self)(x)
