@@ -236,7 +236,7 @@ cdef void forward_span(const Depthwise *d, const real *x, const real *w, const r
                      y + (n*d.c + c)*d.m*d.oh*d.ow, scratch, min(d.z.images, d.n - n))
 
 
-cdef int describe(Depthwise *d, const real[:, :, :, ::1] x, const real[:, :, :, ::1] y, const real[:, :, ::1] w, int sh,
+cdef int describe_depthwise(Depthwise *d, const real[:, :, :, ::1] x, const real[:, :, :, ::1] y, const real[:, :, ::1] w, int sh,
                   int sw, int dh, int dw, int top, int left) except -1:
     """The extents, once they are known to fit."""
     require(x.shape[0] == y.shape[0] and x.shape[1] >= 1 and y.shape[1]%x.shape[1] == 0 and y.shape[1] == w.shape[0],
@@ -262,7 +262,7 @@ def depthwise_forward(const real[:, :, :, ::1] x, const real[:, :, ::1] w, const
                       real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
     # IN (n, c, h, w)  IN (c m, kh, kw)  IN (c m,) or None  OUT (n, c m, oh, ow)
     cdef Depthwise d
-    describe(&d, x, y, w, sh, sw, dh, dw, top, left)
+    describe_depthwise(&d, x, y, w, sh, sw, dh, dw, top, left)
     require(b is None or b.shape[0] == y.shape[1], "depthwise: y and b do not fit")
     strips_of_x(&d)
     cdef const real *bias = NULL
@@ -295,7 +295,7 @@ cdef void input_lines(const Depthwise *d, const real *gy, const real *w, real *g
     if not straight:
         for g in range(images):
             for r in range(count):
-                merge(spare + r*z.pitch + g*z.width, gx + g*d.c*d.h*d.w + (line + r*d.sh)*d.w, z.rows*z.pitch, d.w, d.sw,
+                merge_row(spare + r*z.pitch + g*z.width, gx + g*d.c*d.h*d.w + (line + r*d.sh)*d.w, z.rows*z.pitch, d.w, d.sw,
                       d.left%d.sw)
 
 
@@ -318,7 +318,7 @@ def depthwise_backward_input(const real[:, :, :, ::1] gy, const real[:, :, ::1] 
                              real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
     # IN (n, c m, oh, ow)  IN (c m, kh, kw)  OUT (n, c, h, w)
     cdef Depthwise d
-    describe(&d, gx, gy, w, sh, sw, dh, dw, top, left)
+    describe_depthwise(&d, gx, gy, w, sh, sw, dh, dw, top, left)
     strips_of_gy(&d)
     cdef ix items = d.c*((d.n + d.z.images - 1)//d.z.images), need = strip_size(&d.z)
     cdef int t, threads = depthwise_team(&d, scratch.shape[0])
@@ -439,7 +439,7 @@ def depthwise_backward_weight(const real[:, :, :, ::1] x, const real[:, :, :, ::
                               real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
     # IN (n, c, h, w)  IN (n, c m, oh, ow)  OUT (c m, kh, kw)
     cdef Depthwise d
-    describe(&d, x, gy, gw, sh, sw, dh, dw, top, left)
+    describe_depthwise(&d, x, gy, gw, sh, sw, dh, dw, top, left)
     strips_of_x(&d)
     cdef ix k = gy.shape[1], need = strip_size(&d.z)
     cdef int t, threads = depthwise_team(&d, scratch.shape[0])

@@ -1,5 +1,5 @@
 # Rows of a plane, moved for kernels that read them at a stride: a row is spread over its phases (columns 0, s, 2 s, ...;
-# then 1, s + 1, ...), so that every s-th element lies side by side; `merge` is the way back.  Stride 2 shuffles vectors.
+# then 1, s + 1, ...), so that every s-th element lies side by side; `merge_row` is the way back.  Stride 2 shuffles vectors.
 # A strip is some rows so moved, zero-padded, in scratch memory that stays in the first-level cache.
 
 cdef enum:
@@ -35,7 +35,7 @@ cdef inline void copy_row(const real *x, real *y, ix n) noexcept nogil:
         vstore_part(y + c, vload_part(x + c, n - c), n - c)
 
 
-cdef inline void spread(const real *row, real *phases, ix pitch, ix n, ix stride, ix left) noexcept nogil:
+cdef inline void spread_row(const real *row, real *phases, ix pitch, ix n, ix stride, ix left) noexcept nogil:
     """row[c], c < n, goes to phase (left + c) % stride, at (left + c) // stride; phases lie `pitch` apart."""
     cdef ix c = 0, some
     cdef vf a, b
@@ -60,7 +60,7 @@ cdef inline void spread(const real *row, real *phases, ix pitch, ix n, ix stride
             phases[(left + c)%stride*pitch + (left + c)//stride] = row[c]
 
 
-cdef inline void merge(const real *phases, real *row, ix pitch, ix n, ix stride, ix left) noexcept nogil:
+cdef inline void merge_row(const real *phases, real *row, ix pitch, ix n, ix stride, ix left) noexcept nogil:
     """row[c], c < n, comes from phase (left + c) % stride, at (left + c) // stride."""
     cdef ix c = 0
     cdef vf a, b
@@ -96,5 +96,5 @@ cdef inline void fill_strip(const real *x, ix image, ix images, ix h, ix w, real
             memset(strip + q*z.pitch, 0, z.pitch*sizeof(real))
         elif n > 0:
             for g in range(images):
-                spread(x + g*image + (first + q)*w + begin, strip + q*z.pitch + g*z.width, z.phase, n, stride,
+                spread_row(x + g*image + (first + q)*w + begin, strip + q*z.pitch + g*z.width, z.phase, n, stride,
                        begin + shift)

@@ -7,7 +7,12 @@ from .activation import *
 from .depthwise import *
 from .gemm import *
 from .im2col import *
+from .loss import *
+from .norm import *
+from .optim import *
 from .pool import *
+from .random import *
+from .structure import *
 from .winograd import *
 
 WIDTH = 1  # elements in a vector of this build
