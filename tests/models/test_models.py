@@ -1,7 +1,7 @@
 """Every registered network: builds, answers, trains, and agrees with torchvision's or timm's."""
 import numpy as np
 import pytest
-from oracles import FACTS, oracle, random_state
+from model_oracles import FACTS, oracle, random_state
 
 from tinycnn import losses, models, no_grad, optim
 from tinycnn.autograd import topological

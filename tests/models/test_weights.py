@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from oracles import oracle
+from model_oracles import oracle
 
 from tinycnn import models, no_grad, serialize
 from tinycnn.models import weights as module
