@@ -111,7 +111,7 @@ def kernel_extensions():
             copy = GENERATED / f"{name}.c"  # of its own name, so that parallel builds do not share an object file
             shutil.copy2(code, copy)  # with its date, so that what is up to date is not compiled again
             yield Extension(f"tinycnn._kernels.{name}", [str(copy)], include_dirs=[str(KERNELS)],
-                            depends=[str(KERNELS / "simd.h")],
+                            depends=[str(header) for header in KERNELS.glob("*.h")],
                             extra_compile_args=[*isa_flags, *type_flags, f"-DPyInit_eager=PyInit_{name}"])
 
 

@@ -49,7 +49,8 @@ def test_names_the_file_and_the_fault(tmp_path, fault, compress):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b[:-6], lambda b: b[:-8] + bytes(8), lambda b: b[:12] + b"\xff" * 9 + b[21:]],
+@pytest.mark.parametrize("spoil", [lambda b: b[:-6], lambda b: b[:-8] + bytes(8),
+                                   lambda b: b[:12] + b"\xff" * 9 + b[21:]],
                          ids=["cut", "wrong checksum", "bad stream"])
 def test_a_damaged_gzip_stream(tmp_path, spoil):
     path = tmp_path / "broken-file.gz"

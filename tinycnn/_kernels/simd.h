@@ -128,6 +128,13 @@ static inline vf vodd(vf a, vf b)             { return SHUFFLE(a, b, ODD_LANES);
 static inline vf vziplow(vf x, vf y)          { return SHUFFLE(x, y, LOW_LANES); }
 static inline vf vziphigh(vf x, vf y)         { return SHUFFLE(x, y, HIGH_LANES); }
 
+/* Mask of the first n elements. */
+static inline vi vfirst(ptrdiff_t n) {
+    vi index;
+    for (int i = 0; i < VW; i++) index[i] = i;
+    return index < (real_int)n - (vi){0};
+}
+
 /* a where the mask (a comparison of two vf) holds, else b. */
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 static inline vi vgt(vf a, vf b)              { return a > b; }

@@ -8,7 +8,10 @@ from ..nn import Module
 
 
 class CrossEntropyLoss(Module):
-    """Mean over the batch of -log softmax(x)[target].
+    """-log softmax(x)[target]: logits x (N, classes), integer classes target (N,) -> the mean, (), over the batch.
+
+    reduction: "mean", "sum", or "none" for each (N,).  label_smoothing: the share of the target that is spread over
+    all classes.  Errors are those of `functional.cross_entropy`.
 
     >>> import numpy as np
     >>> loss = CrossEntropyLoss()
@@ -16,6 +19,10 @@ class CrossEntropyLoss(Module):
     2.3026
     """
 
+    shown = ("reduction", "label_smoothing")
+
+    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        self.reduction, self.label_smoothing = reduction, label_smoothing
+
     def forward(self, x: Any, target: Any) -> Any:
-        """x (N, classes): logits; target (N): integer classes.  A scalar."""
-        return F.cross_entropy(x, target)
+        return F.cross_entropy(x, target, self.reduction, self.label_smoothing)

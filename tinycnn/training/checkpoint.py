@@ -1,7 +1,7 @@
 """Checkpoint: all that a run needs to go on, in one .npz without pickles.
 
-Arrays are members named by the path to them (`model/conv1.weight`, `optimizer/velocity/0`); everything else is one
-JSON text, the member `state`, in which `{"array": path}` stands where an array belongs.
+Arrays are members named by the path to them (`model/conv1.0.weight`, `optimizer/state/0/momentum_buffer`); everything
+else is one JSON text, the member `state`, in which `{"array": path}` stands where an array belongs.
 """
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Checkpoint:
     """The file `path` (.npz) and the parts of a run whose state it holds.
 
     parts: by name, whatever has `state_dict()`, of arrays, numbers, strings, lists and dicts in any nesting, and
-    `load_state_dict(state)`: a model, an optimiser, a schedule.  The library's random state is always among them.
+    `load_state_dict(state)`, which takes them back (tuples as lists, integers among a dict's keys as text): a model,
+    an optimiser, a schedule.  The library's random state is always among them.
     settings: plain values on which the course of the run depends (batch size, seed, ...): a run can only go on under
     the settings it was begun with.
 
@@ -96,9 +97,9 @@ def _take(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         arrays[path] = value
         return {_REFERENCE: path}
     if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value) or value.keys() == {_REFERENCE}:
+        if not all(isinstance(key, (str, int)) for key in value) or value.keys() == {_REFERENCE}:
             raise TypeError(f"checkpoint: {path} has keys that cannot be saved: {list(value)}")
-        return {key: _take(item, f"{path}/{key}", arrays) for key, item in value.items()}
+        return {str(key): _take(item, f"{path}/{key}", arrays) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_take(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]
     if isinstance(value, np.generic):
@@ -110,7 +111,7 @@ def _take(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _give(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """What `_take` was given, tuples as lists."""
+    """What `_take` was given; tuples come back as lists, keys that were integers as text."""
     if isinstance(value, dict):
         if value.keys() == {_REFERENCE}:
             return arrays[value[_REFERENCE]]

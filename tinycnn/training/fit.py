@@ -20,8 +20,8 @@ def fit(step: Step, loader: Iterable[tuple[Any, Any]], epochs: int, *,
     """Call `step(x, y)`, which returns the loss, with every batch of `loader`, for `epochs` passes over it.
 
     After each epoch comes `evaluate()`, a dict of measures; then a row of `log` (epoch, loss: the mean over the
-    images, lr, the measures, seconds); then `checkpoint.save`.  schedule: its `step()` follows each call of `step`,
-    its `lr` is the learning rate.  loader: anything that can be iterated over again; where it has an attribute
+    images, lr: the learning rate by then, the measures, seconds); then `checkpoint.save`.  schedule: its `step()`
+    follows each call of `step`.  loader: anything that can be iterated over again; where it has an attribute
     `epoch`, that is set first, so that it can choose the order.  progress: see `Progress`.
 
     resume: go on after the last epoch that `checkpoint` holds, if its file exists; a run that was killed at any
@@ -44,7 +44,7 @@ def fit(step: Step, loader: Iterable[tuple[Any, Any]], epochs: int, *,
         started = time.perf_counter()
         row: dict[str, float] = {"epoch": epoch + 1, "loss": _run_epoch(step, loader, schedule, epoch, title, display)}
         if schedule is not None:
-            row["lr"] = schedule.lr
+            row["lr"] = schedule.optimizer.param_groups[0]["lr"]
         row.update(evaluate() if evaluate is not None else {})
         row["seconds"] = round(time.perf_counter() - started, 3)
         if log is not None:

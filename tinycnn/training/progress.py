@@ -12,14 +12,21 @@ class Progress:
     """Shows a run as `choice` says.
 
     True: a tqdm bar on standard error and a line per epoch, ImportError where tqdm is missing.  "auto": the bar only
-    if tqdm is there and standard error is a terminal, the lines always.  False: nothing.
+    if standard error is a terminal and tqdm is there, the lines always.  False: nothing.
     """
 
     def __init__(self, choice: Choice) -> None:
         if choice not in (True, False, "auto"):
             raise ValueError(f"progress must be True, False or 'auto', got {choice!r}")
         self.lines = bool(choice)
-        self.tqdm = _tqdm(required=choice is True) if choice is True or (choice and sys.stderr.isatty()) else None
+        self.tqdm: Any = None
+        if choice is True or (choice and sys.stderr.isatty()):
+            try:
+                self.tqdm = _tqdm()
+            except ImportError as error:
+                if choice is True:
+                    raise
+                print(error, file=sys.stderr)
 
     def bar(self, batches: Iterable[Any], title: str) -> Any:
         """The batches, counted as they are read."""
@@ -37,12 +44,9 @@ class Progress:
             print(f"{title}  {text}", flush=True)
 
 
-def _tqdm(required: bool) -> Any:
+def _tqdm() -> Any:
     try:
         from tqdm import tqdm
     except ImportError as error:
-        if required:
-            raise ImportError("progress=True draws its bar with tqdm, which is missing: "
-                              'pip install "tinycnn[train]"') from error
-        return None
+        raise ImportError('the progress bar needs tqdm, which is missing: pip install "tinycnn[train]"') from error
     return tqdm

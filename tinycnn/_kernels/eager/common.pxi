@@ -15,6 +15,7 @@ cdef extern from "simd.h" nogil:
     vf vodd(vf a, vf b)
     vf vziplow(vf x, vf y)
     vf vziphigh(vf x, vf y)
+    vi vfirst(Py_ssize_t n)
     vf vset(real s)
     vf vzero()
     vf vfma(vf a, vf b, vf c)
@@ -28,6 +29,11 @@ cdef extern from "simd.h" nogil:
     real vhighest(vf v)
     void prefetch(const void *p)
 
+cdef extern from "simd_math.h" nogil:
+    vf vexp(vf x)
+    vf vtanh(vf x)
+    vf vsigmoid(vf x)
+
 ctypedef Py_ssize_t ix
 
 WIDTH = VW                      # elements in a vector of this build
@@ -38,3 +44,8 @@ cdef int require(bint ok, str what) except -1:
     if not ok:
         raise ValueError(what)
     return 0
+
+
+cdef inline ix cut(ix n, int t, int threads) noexcept nogil:
+    """Where thread t of several begins its stretch of n elements: at whole vectors, the end at n."""
+    return min(n, (n*t//threads + VW - 1)//VW*VW)

@@ -6,7 +6,8 @@ pointer, then runs without the GIL, without allocating and without raising.  Eac
 signature in `tinycnn._kernels.reference`.
 """
 from cython.parallel cimport prange
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, log, sqrt
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport team
@@ -16,3 +17,8 @@ include "activation.pxi"
 include "gemm.pxi"
 include "im2col.pxi"
 include "pool.pxi"
+include "norm.pxi"
+include "structure.pxi"
+include "random.pxi"
+include "loss.pxi"
+include "optim.pxi"

@@ -6,6 +6,11 @@ of kernels in `eager/<family>.pxi` has its twins in `reference/<family>.py`.
 from .activation import *
 from .gemm import *
 from .im2col import *
+from .loss import *
+from .norm import *
+from .optim import *
 from .pool import *
+from .random import *
+from .structure import *
 
 WIDTH = 1  # elements in a vector of this build
