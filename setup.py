@@ -55,6 +55,11 @@ def isas():
 class BuildKernels(build_ext):
     """Asks the compiler which flags it takes before it compiles anything."""
 
+    def run(self):
+        super().run()
+        if not self.inplace:  # also for `pip install .`: a Python started in the checkout finds this tinycnn first
+            self.copy_extensions_to_source()
+
     def build_extensions(self):
         if self.compiler.compiler_type == "msvc":
             raise SystemExit("tinycnn's kernels need gcc or clang (vector extensions); MSVC does not have them.")

@@ -19,6 +19,7 @@ from .classification import Answer, Classifier
 from .data.images import ImageError, image_files
 from .models import list_models
 from .models.weights import WEIGHTS
+from .serialize import CheckpointError
 from .versions import __version__, show_versions
 
 FAILED, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -114,7 +115,7 @@ def _classify(options: argparse.Namespace) -> int:
         for photo in progress:
             try:
                 answers.append(classifier(photo))
-            except (OSError, ValueError) as error:
+            except (ImageError, CheckpointError, OSError) as error:
                 failures[str(photo)] = _reason(error)
                 continue
             if not options.json:
