@@ -2,7 +2,7 @@
 
     classifier = Classifier("efficientnet_lite0")
     answer = classifier("cat.jpg")
-    answer.guesses[0].name, answer.network_ms
+    answer.classes[0].name, answer.network_ms
 """
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .autograd import no_grad
-from .data.images import load_image, prepare, require_pillow
 from .data.imagenet import class_names
+from .data.images import load_image, prepare, require_pillow
 from .models import create_model
 from .models.weights import WEIGHTS, load_weights, preprocessing
 from .nn import Module
@@ -35,7 +35,7 @@ class Answer:
     """The likeliest classes of one photo, likeliest first, and how long the two halves of the work took."""
 
     file: str
-    guesses: list[Guess]
+    classes: list[Guess]
     decode_ms: float  # reading, decoding, resizing
     network_ms: float
 

@@ -167,7 +167,7 @@ class _Progress:
 
 def _text(answer: Answer) -> str:
     head = f"{_shown(answer.file)}  (decode {answer.decode_ms:.1f} ms, network {answer.network_ms:.1f} ms)"
-    return "\n".join([head, *(f"  {100 * g.probability:5.1f} %  {g.index:4}  {g.name}" for g in answer.guesses)])
+    return "\n".join([head, *(f"  {100 * g.probability:5.1f} %  {g.index:4}  {g.name}" for g in answer.classes)])
 
 
 def _document(model: str, classifier: Classifier, answers: list[Answer], failures: dict[str, str]) -> dict[str, Any]:
