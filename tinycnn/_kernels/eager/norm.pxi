@@ -133,7 +133,7 @@ cdef void gradient_sums(const Norm *o, ix c0, ix count, const real *mean, double
 
 
 # ---------------------------------------------------------------- element by element
-cdef inline void spread(const Norm *o, real value, ix k, real *row) noexcept nogil:
+cdef inline void fill_row(const Norm *o, real value, ix k, real *row) noexcept nogil:
     """A factor of the group's k-th channel, repeated beside each of its elements."""
     cdef ix i
     if o.p >= VW:
@@ -206,9 +206,9 @@ cdef void normalise_group(const Norm *o, ix c0, ix count) noexcept nogil:
     cdef real bias[ROW + VW]
     cdef ix k
     for k in range(count):
-        spread(o, o.mean[c0 + k], k, mean)
-        spread(o, o.inverse_std[c0 + k]*o.weight[c0 + k], k, scale)
-        spread(o, o.bias[c0 + k], k, bias)
+        fill_row(o, o.mean[c0 + k], k, mean)
+        fill_row(o, o.inverse_std[c0 + k]*o.weight[c0 + k], k, scale)
+        fill_row(o, o.bias[c0 + k], k, bias)
     affine(o, c0, count, mean, scale, bias)
 
 
@@ -222,7 +222,7 @@ cdef void moments_group(const Norm *o, ix c0, ix count, double *mean, double *va
     moment_sums(o, c0, count, about, mean, variance)
     for k in range(count):
         mean[k] /= size
-        spread(o, <real>mean[k], k, about)
+        fill_row(o, <real>mean[k], k, about)
     cdef double off[ROW]
     moment_sums(o, c0, count, about, off, variance)
     for k in range(count):
@@ -258,16 +258,16 @@ cdef void backward_group(const Norm *o, ix c0, ix count, real *gw, real *gb, bin
     cdef ix k
     memset(mean, 0, sizeof(mean))
     for k in range(count):
-        spread(o, o.mean[c0 + k], k, mean)
+        fill_row(o, o.mean[c0 + k], k, mean)
     gradient_sums(o, c0, count, mean, total, product)
     for k in range(count):
         inverse_std = o.inverse_std[c0 + k]
         gb[c0 + k] = <real>total[k]
         gw[c0 + k] = <real>(product[k]*inverse_std)
         scale = o.weight[c0 + k]*inverse_std
-        spread(o, <real>scale, k, a)
-        spread(o, <real>(scale*inverse_std*inverse_std*product[k]/size) if training else 0, k, b)
-        spread(o, <real>(scale*total[k]/size) if training else 0, k, c)
+        fill_row(o, <real>scale, k, a)
+        fill_row(o, <real>(scale*inverse_std*inverse_std*product[k]/size) if training else 0, k, b)
+        fill_row(o, <real>(scale*total[k]/size) if training else 0, k, c)
     gradient(o, c0, count, mean, a, b, c)
 
 

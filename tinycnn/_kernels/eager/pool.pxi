@@ -24,28 +24,6 @@ cdef inline void max_rows(const real *x, real *line, ix rows, ix row_step, ix w)
         c += VW
 
 
-cdef inline void spread_plane(const real *line, real *phases, ix pitch, ix w, ix stride, ix left) noexcept nogil:
-    """Column c of a line goes to phase (left + c) % stride, at (left + c) // stride."""
-    cdef ix c = 0, n
-    cdef vf a, b
-    cdef real *even
-    cdef real *odd
-    if stride == 1:
-        memcpy(phases + left, line, w*sizeof(real))
-    elif stride == 2:
-        even = phases + left%2*pitch + left//2
-        odd = phases + (left + 1)%2*pitch + (left + 1)//2
-        while c < w:
-            n = min(w - c, 2*<ix>VW)
-            a, b = vload_part(line + c, min(n, <ix>VW)), vload_part(line + c + VW, max(n - VW, 0))
-            vstore_part(even + c//2, veven(a, b), (n + 1)//2)
-            vstore_part(odd + c//2, vodd(a, b), n//2)
-            c += 2*VW
-    else:
-        for c in range(w):
-            phases[(left + c)%stride*pitch + (left + c)//stride] = line[c]
-
-
 cdef inline void max_columns(const real *phases, ix pitch, real *y, ix ow, ix kw, ix sw, ix dw) noexcept nogil:
     cdef ix c = 0, j
     cdef vf best
@@ -79,7 +57,7 @@ cdef void max_pool_planes(const real *x, real *y, real *scratch, ix first, ix la
             start = oy*sh - top
             i = first_tap(start, dh)
             max_rows(x + (p*h + start + i*dh)*w, line, last_tap(start, dh, h, kh) - i, dh*w, w)
-            spread_plane(line, phases, pitch, w, sw, left)
+            spread(line, phases, pitch, w, sw, left)
             max_columns(phases, pitch, y + (p*oh + oy)*ow, ow, kw, sw, dw)
 
 
@@ -97,7 +75,7 @@ def max_pool_forward(const real[:, :, ::1] x, real[:, :, ::1] y, real[::1] scrat
                         h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, pitch)
 
 
-cdef inline ix find(const real *x, real value, ix w, ix i0, ix i1, ix j0, ix j1, ix dh, ix dw) noexcept nogil:
+cdef inline ix find_tap(const real *x, real value, ix w, ix i0, ix i1, ix j0, ix j1, ix dh, ix dw) noexcept nogil:
     """Offset of the first of these taps that holds the value (NaN finds NaN), or -1."""
     cdef ix i, j
     cdef real candidate
@@ -119,7 +97,7 @@ cdef void max_pool_gradient(const real *x, const real *y, const real *gy, real *
         i0, i1 = first_tap(r, dh), last_tap(r, dh, h, kh)
         for ox in range(ow):
             c = ox*sw - left
-            at = find(x + r*w + c, y[oy*ow + ox], w, i0, i1, first_tap(c, dw), last_tap(c, dw, w, kw), dh, dw)
+            at = find_tap(x + r*w + c, y[oy*ow + ox], w, i0, i1, first_tap(c, dw), last_tap(c, dw, w, kw), dh, dw)
             if at != -1:
                 gx[r*w + c + at] += gy[oy*ow + ox]
 
