@@ -6,7 +6,7 @@ from .autograd import gradcheck, no_grad
 from .random import manual_seed
 from .serialize import load, save
 from .tensor import Tensor
+from .versions import __version__, show_versions
 
-__version__ = "0.1.0"
-__all__ = ["Tensor", "data", "functional", "get_num_threads", "gradcheck", "load", "losses", "manual_seed", "models",
-           "nn", "no_grad", "optim", "save", "set_num_threads", "training"]
+__all__ = ["Tensor", "__version__", "data", "functional", "get_num_threads", "gradcheck", "load", "losses",
+           "manual_seed", "models", "nn", "no_grad", "optim", "save", "set_num_threads", "show_versions", "training"]

@@ -6,7 +6,8 @@ The format is recognised by content, not by the file's name. A torch file is a p
 an interpreter of our own (`pickle_machine`) that can reach nothing but a list of harmless names (`torch_objects`).
 
 A file that is damaged, hostile, or that holds something else raises `CheckpointError`, in bounded time and memory
-(`bounds`): reading takes at most the larger of 32 MB and 16 times the file's size.
+(`bounds`): the arrays take at most the larger of 32 MB and 16 times the file's size, a pickle's other objects at most
+about 100 MB and a few seconds.
 
 >>> import numpy, tempfile, pathlib
 >>> with tempfile.TemporaryDirectory() as directory:
@@ -21,8 +22,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -80,11 +80,10 @@ def save(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
 
     Raises `CheckpointError` for a name, a value or a suffix that cannot be written.
     """
-    target = Path(os.path.realpath(path))  # so that a symbolic link is followed, not replaced
     with _naming(path):
-        write = _writer(target.suffix)
+        write = _writer(os.path.splitext(os.fspath(path))[1])
         arrays = {_checked_name(name): _numbers(name, value) for name, value in state.items()}
-        _write_atomically(target, lambda file: write(file, arrays))
+        _write_atomically(os.path.realpath(path), lambda file: write(file, arrays))
 
 
 @contextmanager
@@ -171,15 +170,22 @@ def _checked_name(name: object) -> str:
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    try:
+        array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    except ValueError as error:  # lists of unequal length
+        raise CheckpointError(f"{shown(name)} is not an array: {error}") from error
     if array.dtype.str[1:] not in NUMBER_CODES:
         raise CheckpointError(f"{shown(name)} is an array of {array.dtype}; only numbers and bool are written")
     return array
 
 
-def _write_atomically(target: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Let `write` fill a file beside `target`, then move it there; on any error leave nothing behind."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+def _write_atomically(target: str, write: Callable[[IO[bytes]], None]) -> None:
+    """Let `write` fill a file beside `target`, then move it there; on any error leave nothing behind.
+
+    `target` has its symbolic links resolved: a link is to be followed, not replaced.
+    """
+    directory, name = os.path.split(target)
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             write(file)
@@ -187,5 +193,6 @@ def _write_atomically(target: Path, write: Callable[[IO[bytes]], None]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise

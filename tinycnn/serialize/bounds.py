@@ -18,6 +18,7 @@ MAX_DIMENSIONS = 32  # NumPy 1's limit
 MAX_EXTENT = 1 << 48  # elements along one axis, and the product of all non-empty axes
 SMALL_BYTES = 32 << 20  # a file of any size may ask for this much memory ...
 MAX_EXPANSION = 16  # ... and beyond it for this many times its own size
+OBJECT_BYTES = 256  # what a small Python object costs, roughly: charged, so that many tiny ones are bounded too
 
 # NumPy's codes for the element types that are read and written: bool, integers, floating and complex numbers.
 NUMBER_CODES = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"))

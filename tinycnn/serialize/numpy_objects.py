@@ -12,10 +12,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tinycnn.serialize.bounds import MAX_DIMENSIONS, NUMBER_CODES, Budget, CheckpointError, equals, shown
+from tinycnn.serialize.bounds import MAX_DIMENSIONS, NUMBER_CODES, OBJECT_BYTES, Budget, CheckpointError, equals, shown
 from tinycnn.serialize.tensors import checked_shape
 
-_OBJECT_BYTES = 256
 _Byteorder = Literal["<", ">", "|", "="]
 _ARRAY_STATE_LENGTH = 5
 _PLAIN_DTYPE_STATE_LENGTH = 8
@@ -64,7 +63,7 @@ class NumpyObjects:
         """An empty array, to be filled by `build_array`."""
         if not equals(cls, "numpy.ndarray"):
             raise CheckpointError(f"NumPy's _reconstruct is called for {shown(cls)}; only plain arrays are read")
-        self.budget.spend(_OBJECT_BYTES, "an array")
+        self.budget.spend(OBJECT_BYTES, "an array")
         array = np.empty(0, np.uint8)
         self._unbuilt[id(array)] = array
         return array
@@ -74,7 +73,7 @@ class NumpyObjects:
         dtype = _dtype_of(element)
         if type(data) is not bytes or len(data) != dtype.itemsize:
             raise CheckpointError(f"a NumPy scalar of type {dtype} comes with {shown(data)}")
-        self.budget.spend(_OBJECT_BYTES, "a scalar")
+        self.budget.spend(OBJECT_BYTES, "a scalar")
         scalar: np.generic = _numbers(data, dtype)[0]
         return scalar
 

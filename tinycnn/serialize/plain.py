@@ -14,6 +14,7 @@ STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "net", "model_ema"
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
 _SHOWN_KEYS = 10
+_TOO_DEEP = f"containers are nested more than {MAX_DEPTH} deep"
 
 
 class StateDict(dict[Any, Any]):
@@ -52,6 +53,8 @@ def check_plain(root: object) -> None:
             measured[id(node)] = _measure(node, [measured[id(child)] for child in children])
         elif id(node) in ancestors:
             raise CheckpointError("a container contains itself")
+        elif len(ancestors) == MAX_DEPTH:  # an early end; _measure finds what is deep by way of shared parts
+            raise CheckpointError(_TOO_DEEP)
         else:
             ancestors.add(id(node))
             work.append((node, True))
@@ -75,7 +78,7 @@ def _measure(node: Any, children: list[tuple[int, int]]) -> tuple[int, int]:
     depth = 1 + max((levels for levels, _ in children), default=0)
     nodes = 1 + len(node) + sum(nodes for _, nodes in children)
     if depth > MAX_DEPTH:
-        raise CheckpointError(f"containers are nested more than {MAX_DEPTH} deep")
+        raise CheckpointError(_TOO_DEEP)
     if nodes > MAX_NODES:
         raise CheckpointError(f"the structure spells out to more than {MAX_NODES} objects")
     return depth, nodes

@@ -15,9 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from tinycnn.serialize.bounds import MAX_DIMENSIONS, MAX_EXTENT, Budget, CheckpointError, shown
-
-_OBJECT_BYTES = 256  # what an array object takes beside its data, roughly: charged, so that tiny ones are bounded too
+from tinycnn.serialize.bounds import MAX_DIMENSIONS, MAX_EXTENT, OBJECT_BYTES, Budget, CheckpointError, shown
 
 
 class Element(NamedTuple):
@@ -119,16 +117,10 @@ class TensorBuilder:
         element = element or storage.element
         shape, steps = _geometry(size, stride)
         offset = _extent(offset, "a tensor's storage offset")
-        last = offset + sum((extent - 1) * step for extent, step in zip(shape, steps, strict=True))
-        present = storage.count * storage.element.stored.itemsize // element.stored.itemsize
-        empty = 0 in shape
-        if not empty and last >= present:
-            raise CheckpointError(
-                f"a tensor of shape {shape} reaches element {last} of storage {shown(storage.key)}, which has {present}"
-            )
-        self.budget.spend(math.prod(shape) * element.result.itemsize + _OBJECT_BYTES, f"a tensor of shape {shape}")
+        _check_reach(storage, offset, shape, steps, element)
+        self.budget.spend(math.prod(shape) * element.result.itemsize + 2 * OBJECT_BYTES, f"a tensor of shape {shape}")
         array = np.empty(shape, element.result)
-        if not empty:
+        if array.size:
             width = element.stored.itemsize
             view = _View(array, element, storage.start + offset * width, tuple(step * width for step in steps))
             self.views.setdefault(storage.key, []).append(view)
@@ -143,10 +135,23 @@ class TensorBuilder:
             )
 
 
+def _check_reach(
+    storage: Storage, offset: int, shape: tuple[int, ...], steps: tuple[int, ...], element: Element
+) -> None:
+    last = offset + sum((extent - 1) * step for extent, step in zip(shape, steps, strict=True))
+    present = storage.count * storage.element.stored.itemsize // element.stored.itemsize
+    if 0 not in shape and last >= present:
+        raise CheckpointError(
+            f"a tensor of shape {shape} reaches element {last} of storage {shown(storage.key)}, which has {present}"
+        )
+
+
 def copy_elements(array: np.ndarray, element: Element, stored: np.ndarray) -> None:
     """Convert `stored`, values as they lie in a file, into `array`, both of one shape."""
     if element.name == "bfloat16":
-        np.left_shift(stored.astype(np.uint32), 16, out=array.view(np.uint32))
+        bits = array.view(np.uint32)
+        bits[...] = stored
+        bits <<= np.uint32(16)
     else:
         array[...] = stored
 

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinycnn.serialize.bounds import CheckpointError, equals, shown
+from tinycnn.serialize.bounds import OBJECT_BYTES, CheckpointError, equals, shown
 from tinycnn.serialize.numpy_objects import NumpyObjects
 from tinycnn.serialize.pickle_machine import Constructor, checked_key
 from tinycnn.serialize.plain import StateDict
 from tinycnn.serialize.tensors import ELEMENTS, Element, Storage, TensorBuilder
 
-_OBJECT_BYTES = 256  # charged for each container that a call makes
 _PAIR = 2
 _LONGEST_DEVICE = 32
 _STORAGE_ID_LENGTHS = (5, 6)
@@ -106,6 +105,7 @@ class TorchWorld:
         return _constructors(
             ("collections", "OrderedDict", self._ordered_dict, 0, 1),
             ("collections", "Counter", self._counter, 0, 1),
+            ("__builtin__", "bytes", bytes, 0, 0),  # protocol 2 has no other way to write an empty one
             ("torch", "Size", _size, 1, 1),
             ("torch", "device", _device, 1, 2),
         )
@@ -136,19 +136,19 @@ class TorchWorld:
 
     def _ordered_dict(self, pairs: object = None) -> StateDict:
         """`OrderedDict()`, or with the list of pairs that Python 2 wrote."""
-        self.tensors.budget.spend(_OBJECT_BYTES, "an OrderedDict")
+        self.tensors.budget.spend(OBJECT_BYTES, "an OrderedDict")
         if pairs is None:
             return StateDict()
         if type(pairs) is not list or not all(type(pair) in (list, tuple) and len(pair) == _PAIR for pair in pairs):
             raise CheckpointError(f"an OrderedDict is made from {shown(pairs)}; expected a list of pairs")
-        self.tensors.budget.spend(_OBJECT_BYTES * len(pairs), "an OrderedDict")
+        self.tensors.budget.spend(OBJECT_BYTES * len(pairs), "an OrderedDict")
         return StateDict((checked_key(key), value) for key, value in pairs)
 
     def _counter(self, counts: object = None) -> dict[object, object]:
         """`collections.Counter(counts)` (schedulers keep their milestones in one) as a dict."""
         if counts is not None and type(counts) is not dict:
             raise CheckpointError(f"a Counter is made from {shown(counts)}; expected a dict")
-        self.tensors.budget.spend(_OBJECT_BYTES * (1 + len(counts or ())), "a Counter")
+        self.tensors.budget.spend(OBJECT_BYTES * (1 + len(counts or ())), "a Counter")
         return dict(counts or {})
 
     def _tensor_v2(self, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, wraparound=False, cdivision=True
 """All eager kernels (NCHW), for one element type and one instruction set: setup.py compiles this file once for each.
 
 Arguments are marked IN or OUT with their axes.  The caller allocates; a kernel checks every extent before it takes a

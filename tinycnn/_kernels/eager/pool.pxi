@@ -24,7 +24,7 @@ cdef inline void max_rows(const real *x, real *line, ix rows, ix row_step, ix w)
         c += VW
 
 
-cdef inline void spread(const real *line, real *phases, ix pitch, ix w, ix stride, ix left) noexcept nogil:
+cdef inline void spread_plane(const real *line, real *phases, ix pitch, ix w, ix stride, ix left) noexcept nogil:
     """Column c of a line goes to phase (left + c) % stride, at (left + c) // stride."""
     cdef ix c = 0, n
     cdef vf a, b
@@ -79,7 +79,7 @@ cdef void max_pool_planes(const real *x, real *y, real *scratch, ix first, ix la
             start = oy*sh - top
             i = first_tap(start, dh)
             max_rows(x + (p*h + start + i*dh)*w, line, last_tap(start, dh, h, kh) - i, dh*w, w)
-            spread(line, phases, pitch, w, sw, left)
+            spread_plane(line, phases, pitch, w, sw, left)
             max_columns(phases, pitch, y + (p*oh + oy)*ow, ow, kw, sw, dw)
 
 
