@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .autograd import no_grad
-from .data.images import load_image, prepare, require_pillow
 from .data.imagenet import class_names
+from .data.images import load_image, prepare, require_pillow
 from .models import create_model
 from .models.weights import WEIGHTS, load_weights, preprocessing
 from .nn import Module
