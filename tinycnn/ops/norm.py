@@ -35,20 +35,19 @@ class BatchNorm(Function, op="batch_norm"):
 
     def forward(self, x, weight, bias, running_mean, running_var):
         """Normalised x; in training the running statistics move (in place: they are no part of the tape)."""
-        c = x.shape[1]
+        c, shape, kernel = x.shape[1], planes(x.shape), kernels(x.dtype)
         weight = np.ones(c, x.dtype) if weight is None else weight
         bias = np.zeros(c, x.dtype) if bias is None else bias
-        y, kernel = np.empty_like(x), kernels(x.dtype)
+        y, inverse_std = np.empty_like(x), np.empty(c, x.dtype)
+        arrays = x.reshape(shape), weight, bias
         if self.training:
-            mean, inverse_std = np.empty(c, x.dtype), np.empty(c, x.dtype)
+            mean = np.empty(c, x.dtype)
             statistics = [np.zeros(c, x.dtype) if s is None else s for s in (running_mean, running_var)]
-            kernel.batch_norm_train(x.reshape(planes(x.shape)), weight, bias, *statistics, y.reshape(planes(x.shape)),
-                                    mean, inverse_std, self.momentum, self.eps)
+            kernel.batch_norm_train(*arrays, *statistics, y.reshape(shape), mean, inverse_std, self.momentum, self.eps)
             self._return_statistics(statistics)
         else:
-            mean, inverse_std = running_mean, 1 / np.sqrt(running_var + x.dtype.type(self.eps))
-            kernel.batch_norm_eval(x.reshape(planes(x.shape)), weight, bias, mean, inverse_std,
-                                   y.reshape(planes(x.shape)))
+            mean = running_mean.copy()  # a later training step may move it before backward comes
+            kernel.batch_norm_eval(*arrays, mean, running_var, y.reshape(shape), inverse_std, self.eps)
         self.save(x=x, weight=weight, mean=mean, inverse_std=inverse_std)
         return y
 
