@@ -22,14 +22,15 @@ class BatchNorm(Function, op="batch_norm"):
         if len(x) not in (2, 3, 4):
             raise ValueError(f"batch_norm: x must be (N, C), (N, C, L) or (N, C, H, W), got the shape {x}")
         require_elements("batch_norm", "x", x)
+        expected = (x[1],)
         for name, shape in zip(self.inputs[1:], (weight, bias, running_mean, running_var)):
-            if shape is not None and shape != (x[1],):
-                raise ValueError(f"batch_norm: {name} has shape {shape}, expected ({x[1]},) for x of shape {x}")
+            if shape is not None and shape != expected:
+                raise ValueError(f"batch_norm: {name} has shape {shape}, expected {expected} for x of shape {x}")
         if (running_mean is None) != (running_var is None):
             raise ValueError("batch_norm: running_mean and running_var must both be given, or neither")
-        if not self.training and running_mean is None:
+        if running_mean is None and not self.training:
             raise ValueError("batch_norm: running_mean and running_var are needed where training=False")
-        if self.training and np.prod(planes(x)) == x[1]:
+        if self.training and x[0] == planes(x)[2] == 1:
             raise ValueError(f"batch_norm: training needs more than 1 value per channel, got x of shape {x}")
         return x
 

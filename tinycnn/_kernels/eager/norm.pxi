@@ -11,7 +11,7 @@
 #
 # Loop order.  A channel comes from memory once and is found in the cache after that: a thread sums it, sums the squared
 # distances from its mean, normalises it.  Two ways to walk, by the size of a plane:
-#   wide    planes of a vector or more: channel by channel, along each plane;
+#   wide    planes of more than a vector: channel by channel, along each plane;
 #   narrow  smaller ones (2x2 and 1x1 maps, 2-D inputs): a group of channels together, whose planes lie one after the
 #           other in each image.  Vectors run along that row of up to ROW elements, sums run over the images, and the
 #           factors of the channels are spread out to rows of their own.
@@ -39,7 +39,7 @@ cdef struct Norm:           # one call: every function below takes it
 
 
 cdef inline bint wide(const Norm *o) noexcept nogil:
-    return o.p >= VW
+    return o.p > VW
 
 
 cdef inline ix group_size(const Norm *o) noexcept nogil:
