@@ -4,8 +4,10 @@ import pytest
 
 from tinycnn import Tensor, losses
 
+OPTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}, {"label_smoothing": 0.1}]
 
-@pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"reduction": "none"}, {"label_smoothing": 0.1}], ids=str)
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_cross_entropy_is_torchs(torch, options):
     array, target = np.random.default_rng(0).standard_normal((5, 7)), np.array([0, 6, 3, 3, 1])
     x, tx = Tensor(array, requires_grad=True), torch.tensor(array, requires_grad=True)

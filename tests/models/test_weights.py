@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from oracles import oracle
+from model_oracles import oracle
 
 from tinycnn import models, no_grad, serialize
 from tinycnn.models import weights as module
@@ -27,7 +27,7 @@ def installed(name):
 
 
 def picture():
-    """An image-like input (1, 3, 224, 224): smooth patches, edges, a little noise, in the range of normalised pixels."""
+    """An image-like input (1, 3, 224, 224): patches with edges, a ramp, a little noise, as normalised pixels."""
     rng = np.random.default_rng(0)
     patches = np.kron(rng.uniform(-1, 1, (3, 7, 7)), np.ones((32, 32)))
     ramp = np.linspace(-1, 1, 224)
@@ -117,7 +117,8 @@ def test_another_image_depth_does_not_fit(name):
 def test_published_files_load_under_their_own_names(name):
     path, model = installed(name), models.create_model(name)
     models.load_weights(model, path)
-    np.testing.assert_array_equal(list(model.state_dict().values())[0], list(serialize.load(path).values())[0])
+    first, theirs = (next(iter(state.values())) for state in (model.state_dict(), serialize.load(path)))
+    np.testing.assert_array_equal(first, theirs)
 
 
 def test_own_names_round_trip(small, tmp_path):

@@ -218,5 +218,5 @@ def test_a_wrong_shape_is_an_error_even_without_strict(net):
 
 
 def test_a_path_is_no_state(net):
-    with pytest.raises(TypeError, match="must map names to arrays, got str; tinycnn.load"):
+    with pytest.raises(TypeError, match=r"must map names to arrays, got str; tinycnn\.load"):
         net.load_state_dict("weights.npz")

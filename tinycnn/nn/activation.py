@@ -1,7 +1,6 @@
 """Activations as modules; the mathematics and the papers are with their functions in `tinycnn.functional`."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import ops as F
@@ -11,7 +10,7 @@ from .module import Module
 class Activation(Module):
     """What activations share that act on each element and have no parameters."""
 
-    function: ClassVar[Callable[[Any], Any]]
+    function: ClassVar[Any]  # of `tinycnn.functional`
 
     def forward(self, x: Any) -> Any:
         return type(self).function(x)

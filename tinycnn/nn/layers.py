@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import ops as F
 from ..ops.geometry import pair
+from ..tensor import Tensor
 from . import init
 from .module import Module, Parameter
 
@@ -96,6 +97,9 @@ class BatchNorm(Module):
     axes: tuple[int, ...]  # how many axes an input may have
     weight: Parameter | None
     bias: Parameter | None
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         _positive(type(self).__name__, num_features=num_features)
@@ -132,7 +136,7 @@ class BatchNorm2d(BatchNorm):
 class Pool2d(Module):
     """What layers share that slide a window over each channel."""
 
-    shown = ("kernel_size", "stride", "padding", "ceil_mode")
+    shown: ClassVar[tuple[str, ...]] = ("kernel_size", "stride", "padding", "ceil_mode")
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False) -> None:
         self.kernel_size, self.padding, self.ceil_mode = kernel_size, padding, ceil_mode
