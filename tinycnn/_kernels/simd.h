@@ -42,13 +42,14 @@ typedef int32_t real_int;
 enum { VW = VECTOR_BYTES / REAL_BYTES };     /* elements in a vector */
 
 /* Register tile of the matrix product, rows by vectors: with the operands it fills the register file (32, or 16). */
-#if defined(__AVX512F__) 
+#if defined(__AVX512F__)
 enum { TILE_ROWS = 14, TILE_VECTORS = 2 };
 #elif defined(__ARM_NEON)
 enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
 #else
 enum { TILE_ROWS = 6, TILE_VECTORS = 2 };
 #endif
+enum { PANEL = TILE_VECTORS * VW, TILE = TILE_ROWS * TILE_VECTORS };    /* columns of a tile; vectors in it */
 
 typedef real vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef real_int vi __attribute__((vector_size(VECTOR_BYTES)));
@@ -62,12 +63,22 @@ static inline vf vfma(vf a, vf b, vf c)      { return a * b + c; }    /* contrac
 
 /* The first n elements (0 <= n <= VW); the others are 0.  Tails run through the same vector code as the body, so that
  * where a loop is cut never changes a bit of its results. */
+#if defined(__AVX512F__) && !defined(TINYCNN_DOUBLE)
+#  define FIRST(n) ((__mmask16)((1u << (n)) - 1))
+static inline vf vload_part(const real *p, ptrdiff_t n)        { return (vf)_mm512_maskz_loadu_ps(FIRST(n), p); }
+static inline void vstore_part(real *p, vf v, ptrdiff_t n)     { _mm512_mask_storeu_ps(p, FIRST(n), (__m512)v); }
+#elif defined(__AVX512F__)
+#  define FIRST(n) ((__mmask8)((1u << (n)) - 1))
+static inline vf vload_part(const real *p, ptrdiff_t n)        { return (vf)_mm512_maskz_loadu_pd(FIRST(n), p); }
+static inline void vstore_part(real *p, vf v, ptrdiff_t n)     { _mm512_mask_storeu_pd(p, FIRST(n), (__m512d)v); }
+#else
 static inline vf vload_part(const real *p, ptrdiff_t n) {
     vf v = {0};
     memcpy(&v, p, (size_t)n * sizeof(real));
     return v;
 }
 static inline void vstore_part(real *p, vf v, ptrdiff_t n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
+#endif
 
 /* a where the mask (a comparison of two vf) holds, else b. */
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
@@ -83,6 +94,49 @@ static inline vf vmin(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _
 #else
 static inline vf vmax(vf a, vf b)             { return vselect(a > b, a, b); }
 static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
+#endif
+
+/* VW vectors as the rows of a square, made its columns.  Each step zips vector i with vector i + VW/2, which turns the
+ * bits of (row, column) by one place; log2(VW) turns exchange row and column. */
+#if defined(__has_builtin)
+#  if __has_builtin(__builtin_shufflevector)
+#    define HAS_SHUFFLE
+#  endif
+#endif
+#ifdef HAS_SHUFFLE
+#  define ZIP2(a, b, i)  __builtin_shufflevector(a, b, i, VW + i)
+#  define ZIP4(a, b, i)  __builtin_shufflevector(a, b, i, VW + i, i + 1, VW + i + 1)
+#  define ZIP8(a, b, i)  __builtin_shufflevector(a, b, i, VW + i, i + 1, VW + i + 1, i + 2, VW + i + 2, i + 3, VW + i + 3)
+#  define ZIP16(a, b, i) __builtin_shufflevector(a, b, i, VW + i, i + 1, VW + i + 1, i + 2, VW + i + 2, i + 3, VW + i + 3, \
+                                 i + 4, VW + i + 4, i + 5, VW + i + 5, i + 6, VW + i + 6, i + 7, VW + i + 7)
+#  if VECTOR_BYTES / REAL_BYTES == 16
+#    define ZIP ZIP16
+#  elif VECTOR_BYTES / REAL_BYTES == 8
+#    define ZIP ZIP8
+#  elif VECTOR_BYTES / REAL_BYTES == 4
+#    define ZIP ZIP4
+#  else
+#    define ZIP ZIP2
+#  endif
+static inline void vtranspose(vf *t) {
+    for (int step = 1; step < VW; step *= 2) {
+        vf s[VW];
+        for (int i = 0; i < VW / 2; i++) {
+            s[2*i] = ZIP(t[i], t[i + VW/2], 0);
+            s[2*i + 1] = ZIP(t[i], t[i + VW/2], VW/2);
+        }
+        for (int i = 0; i < VW; i++) t[i] = s[i];
+    }
+}
+#else
+static inline void vtranspose(vf *t) {
+    for (int i = 0; i < VW; i++)
+        for (int j = 0; j < i; j++) {
+            real s = t[i][j];
+            t[i][j] = t[j][i];
+            t[j][i] = s;
+        }
+}
 #endif
 
 /* Sum of the elements, in a fixed tree order. */
@@ -101,4 +155,4 @@ static inline real vhighest(vf v) {
     return s[0];
 }
 
-static inline void prefetch(const void *p)    { __builtin_prefetch(p, 0, 2); }
+static inline void prefetch(const void *p)    { __builtin_prefetch(p, 0, 3); }

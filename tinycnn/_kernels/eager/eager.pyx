@@ -13,4 +13,6 @@ from tinycnn._kernels.parallel cimport team
 include "common.pxi"
 include "activation.pxi"
 include "gemm.pxi"
+include "pointwise.pxi"
 include "im2col.pxi"
+include "probe.pxi"

@@ -6,3 +6,5 @@ of kernels in `eager/<family>.pxi` has its twins in `reference/<family>.py`.
 from .activation import *
 from .gemm import *
 from .im2col import *
+from .pointwise import *
+from .probe import *
