@@ -5,6 +5,7 @@ with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  En
 
   TINYCNN_BUILD_ISA=avx512,avx2   build these only (development: a third of the time)
   TINYCNN_OPENMP=0                build without OpenMP
+  TINYCNN_ANNOTATE=1              also write build/generated/tinycnn/_kernels/eager/eager.html: Python calls in yellow
   TINYCNN_DEBUG=1                 bounds checks, address and undefined-behaviour sanitisers
 """
 import os
@@ -18,7 +19,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("tinycnn/_kernels")
-GENERATED = Path("build/generated")
+DEBUGGING = os.environ.get("TINYCNN_DEBUG") == "1"
+ANNOTATE = os.environ.get("TINYCNN_ANNOTATE") == "1"
+GENERATED = Path("build/generated-debug" if DEBUGGING else "build/generated")
+FLAGS = Path("build/flags.txt")  # changes when the compiler or its flags do; whatever is older is compiled again
 ISAS = {
     "x86_64": {"generic": [],
                "avx2": ["-mavx2", "-mfma"],
@@ -51,19 +55,32 @@ def isas():
 class BuildKernels(build_ext):
     """Asks the compiler which flags it takes before it compiles anything."""
 
+    def run(self):
+        super().run()
+        if not self.inplace:  # also for `pip install .`: a Python started in the checkout finds this tinycnn first
+            self.copy_extensions_to_source()
+
     def build_extensions(self):
         if self.compiler.compiler_type == "msvc":
             raise SystemExit("tinycnn's kernels need gcc or clang (vector extensions); MSVC does not have them.")
         self.parallel = self.parallel or os.cpu_count()
-        debug = os.environ.get("TINYCNN_DEBUG") == "1"
-        optimise = DEBUG if debug else [flag for flag in OPTIMISE if self.accepts(flag)]
+        optimise = DEBUG if DEBUGGING else [flag for flag in OPTIMISE if self.accepts(flag)]
         optimise += [flag for flag in UNROLL if self.accepts(flag)]
         openmp = self.openmp_flags()
-        strip = [] if debug or platform.system() == "Darwin" else ["-Wl,-s"]
+        strip = [] if DEBUGGING or platform.system() == "Darwin" else ["-Wl,-s"]
         for extension in self.extensions:
             extension.extra_compile_args = optimise + openmp + extension.extra_compile_args
-            extension.extra_link_args = [*openmp, *strip, *(["-fsanitize=address,undefined"] if debug else [])]
+            extension.depends = [*extension.depends, str(FLAGS)]
+            extension.extra_link_args = [*openmp, *strip, *(["-fsanitize=address,undefined"] if DEBUGGING else [])]
+        self.note_flags([*self.compiler.compiler_so, *optimise, *openmp])
         super().build_extensions()
+
+    @staticmethod
+    def note_flags(flags):
+        """Write them down where they differ from the last build's, so that its date tells what is out of date."""
+        if not FLAGS.exists() or FLAGS.read_text() != "\n".join(flags):
+            FLAGS.parent.mkdir(exist_ok=True)
+            FLAGS.write_text("\n".join(flags))
 
     def openmp_flags(self):
         """What turns OpenMP on, or nothing, with a notice: the kernels then run on one thread."""
@@ -88,19 +105,18 @@ class BuildKernels(build_ext):
 
 def kernel_extensions():
     """One extension per instruction set and element type, all from the one generated C file."""
-    directives = {"boundscheck": True, "initializedcheck": True} if os.environ.get("TINYCNN_DEBUG") == "1" else {}
+    checks = {"boundscheck": DEBUGGING, "initializedcheck": DEBUGGING}  # not in the file: its header would win
     source = str(KERNELS / "eager" / "eager.pyx")
-    cythonize(Extension("tinycnn._kernels.eager.eager", [source]), compiler_directives=directives,
-              build_dir=str(GENERATED), include_path=[str(KERNELS / "eager")],
-              force=bool(directives))
+    cythonize(Extension("tinycnn._kernels.eager.eager", [source]), compiler_directives=checks,
+              build_dir=str(GENERATED), include_path=[str(KERNELS / "eager")], annotate=ANNOTATE, force=ANNOTATE)
     code = GENERATED / KERNELS / "eager" / "eager.c"
     for isa, isa_flags in isas().items():
         for suffix, type_flags in TYPES.items():
             name = f"_eager_{isa}_{suffix}"
             copy = GENERATED / f"{name}.c"  # of its own name, so that parallel builds do not share an object file
-            shutil.copyfile(code, copy)
+            shutil.copy2(code, copy)  # with its date, so that what is up to date is not compiled again
             yield Extension(f"tinycnn._kernels.{name}", [str(copy)], include_dirs=[str(KERNELS)],
-                            depends=[str(KERNELS / "simd.h")],
+                            depends=[str(header) for header in KERNELS.glob("*.h")],
                             extra_compile_args=[*isa_flags, *type_flags, f"-DPyInit_eager=PyInit_{name}"])
 
 

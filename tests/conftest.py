@@ -1,8 +1,19 @@
-"""Settings that every test shares."""
+"""Settings that every test shares, and which tinycnn they test."""
+from __future__ import annotations
+
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
+if not any((ROOT / "tinycnn" / "_kernels").glob("_eager_*")):
+    # `python -m pytest` looks for modules in the working directory first.  Here that is a checkout whose kernels are
+    # not compiled in place, so the tests are of the tinycnn that is installed.
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 
 settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.get("TINYCNN_EXAMPLES", "15")),
                           derandomize=True, database=None, print_blob=True,
@@ -11,7 +22,28 @@ settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.
 settings.load_profile("tinycnn")
 
 
+def pytest_report_header() -> str:
+    """Which build is tested."""
+    import tinycnn
+    from tinycnn._kernels import ISA, built
+    return f"tinycnn {tinycnn.__version__} ({', '.join(built())}; in use: {ISA}) from {Path(tinycnn.__file__).parent}"
+
+
 @pytest.fixture
 def torch():
     """torch, or a skip that says so."""
     return pytest.importorskip("torch", reason="torch is not installed: its values are not compared")
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Run code, or a command's words, in a fresh Python that imports the same tinycnn, in an empty directory."""
+    import tinycnn
+
+    def run(*code: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = ["-c", *code] if len(code) == 1 else list(code)
+        paths = [str(Path(tinycnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        return subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=300,
+                              env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **environment})
+
+    return run

@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tinycnn import functional as F
+from tinycnn import manual_seed
 
 
 @dataclass(frozen=True)
@@ -238,14 +239,121 @@ case("conv2d pointwise", F.conv2d, lambda draw: images(draw, ONE, st.sampled_fro
 case("conv2d pointwise padded", F.conv2d, lambda draw: images(draw, ONE, st.just(1)), torch_conv2d, ops=("conv2d",))
 
 # ---------------------------------------------------------------- pooling
+def distinct(draw: Any, *shape: int) -> np.ndarray:
+    """Numbers that differ by at least 0.1, in any order: a maximum without ties."""
+    return np.random.default_rng(draw(st.integers(0, 2**32 - 1))).permutation(np.prod(shape)).reshape(shape)*0.1 - 3
+
+
+def pooled(draw: Any, dilated: bool) -> Example:
+    """A map that the window fits into, never in between its elements; the padding at most half of the kernel."""
+    kernel, stride = draw(st.tuples(*[st.integers(1, 4)]*2)), draw(st.tuples(*[st.integers(1, 3)]*2))
+    dilation = draw(st.tuples(*[st.integers(1, 2)]*2)) if dilated else (1, 1)
+    padding = tuple(draw(st.integers(0, k//2)) for k in kernel)
+    size = [max(d, d*(k - 1) + 1 - 2*p) + draw(st.sampled_from([0, 1, 2, 5, 19]))
+            for k, d, p in zip(kernel, dilation, padding)]
+    x = distinct(draw, draw(st.integers(1, 2)), draw(st.integers(1, 3)), *size)
+    more = {"dilation": dilation} if dilated else {"count_include_pad": draw(st.booleans())}
+    return Example((x,), {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": draw(st.booleans()),
+                          **more})
+
+
+def uneven(draw: Any) -> Example:
+    """Padding that differs by side: the four numbers, or TensorFlow's rule."""
+    padding = draw(st.sampled_from([(1, 0, 0, 1), (0, 1, 1, 0), "tf_same"]))
+    return Example((distinct(draw, 1, 2, *draw(st.tuples(*[st.integers(3, 20)]*2))),),
+                   {"kernel_size": draw(st.integers(2, 3)), "stride": draw(st.integers(1, 3)), "padding": padding})
+
+
+def parted(draw: Any) -> Example:
+    x = normal(draw, 2, draw(st.integers(1, 3)), *draw(st.tuples(*[st.integers(1, 20)]*2)))
+    return Example((x,), {"output_size": draw(st.tuples(*[st.integers(1, 7)]*2))})
+
+
+case("max_pool2d", F.max_pool2d, lambda draw: pooled(draw, True), lambda t, x, **k: t.nn.functional.max_pool2d(x, **k))
+case("max_pool2d_uneven", F.max_pool2d, uneven, ops=("max_pool2d",))
+case("avg_pool2d", F.avg_pool2d, lambda draw: pooled(draw, False), lambda t, x, **k: t.nn.functional.avg_pool2d(x, **k))
+case("avg_pool2d_uneven", F.avg_pool2d, uneven, ops=("avg_pool2d",))
+case("adaptive_avg_pool2d", F.adaptive_avg_pool2d, parted,
+     lambda t, x, output_size: t.nn.functional.adaptive_avg_pool2d(x, output_size))
+case("global_avg_pool2d", F.global_avg_pool2d,
+     lambda draw: Example((normal(draw, *draw(st.tuples(*[st.integers(1, 20)]*4))),)),
+     lambda t, x: x.mean((2, 3), True))
 
 # ---------------------------------------------------------------- normalisation
+def channels(draw: Any, values: int = 1) -> np.ndarray:
+    """x (N, C), (N, C, L) or (N, C, H, W) with at least `values` elements per channel, far from constant."""
+    n, c = draw(st.integers(1, 5)), draw(st.integers(1, 19))
+    spatial = draw(st.sampled_from([(), (1, 1), (2, 2), (3,), (3, 5), (7, 7), (1, 40), (9, 17)]))
+    n = max(n, -(-values // int(np.prod(spatial))))
+    x = normal(draw, n, c, *spatial, scale=2)
+    return x + 3 * np.sign(x) + normal(draw, 1, c, *[1] * len(spatial))
+
+
+def batch_normed(training: bool) -> Callable[[Any], Example]:
+    def examples(draw: Any) -> Example:
+        x = channels(draw, values=4)
+        vectors = [normal(draw, x.shape[1]) if draw(st.booleans()) else None for _ in range(2)]
+        statistics = [normal(draw, x.shape[1]), np.abs(normal(draw, x.shape[1])) + 0.3]
+        if training and draw(st.booleans()):
+            statistics = [None, None]
+        return Example((x, *statistics, *vectors),
+                       {"training": training, "momentum": 0.2, "eps": draw(st.sampled_from([1e-5, 1e-3]))})
+    return examples
+
+
+for _training in (True, False):
+    case(f"batch_norm {'train' if _training else 'eval'}", F.batch_norm, batch_normed(_training),
+         lambda t, *arrays, **k: t.nn.functional.batch_norm(*arrays, **k), ops=("batch_norm",), constant=(1, 2))
 
 # ---------------------------------------------------------------- activation
 case("relu", F.relu, any_shape(0), lambda t, x: t.relu(x))
+case("relu6", F.relu6, any_shape(0, 6), lambda t, x: t.nn.functional.relu6(x))
+case("hardsigmoid", F.hardsigmoid, any_shape(-3, 3),  # torch's own has 1/6 in float32 even for float64
+     lambda t, x: t.nn.functional.relu6(x + 3) / 6)
+case("hardswish", F.hardswish, any_shape(-3, 3), lambda t, x: t.nn.functional.hardswish(x))
+case("sigmoid", F.sigmoid, any_shape(), lambda t, x: t.sigmoid(x))
+case("silu", F.silu, any_shape(), lambda t, x: t.nn.functional.silu(x))
+case("tanh", F.tanh, any_shape(), lambda t, x: t.tanh(x))
+
 
 # ---------------------------------------------------------------- structure: channel shuffle
+def grouped_channels(draw: Any) -> Example:
+    n, groups, each = draw(st.tuples(*[st.integers(1, 4)] * 3))
+    spatial = draw(st.sampled_from([(1, 1), (2, 3), (5, 5)]))
+    return Example((normal(draw, n, groups * each, *spatial),), {"groups": groups})
+
+
+case("channel_shuffle", F.channel_shuffle, grouped_channels, lambda t, x, groups: t.channel_shuffle(x, groups))
+
 
 # ---------------------------------------------------------------- regularisation: dropout
+def dropped(x: Any, p: float, seed: int) -> Any:
+    """Dropout with a mask that a call made again meets again."""
+    manual_seed(seed)
+    return F.dropout(x, p)
+
+
+case("dropout", dropped, lambda draw: Example((normal(draw, *shape(draw, extent=7)),),
+                                              {"p": draw(st.sampled_from([0, 0.2, 0.5, 0.9])), "seed": 3}))
+
 
 # ---------------------------------------------------------------- loss
+def with_one_axis(draw: Any) -> Example:
+    x = normal(draw, *shape(draw, most=3, extent=21), scale=3)
+    return Example((x,), {"axis": draw(st.integers(-x.ndim, x.ndim - 1))})
+
+
+case("softmax", F.softmax, with_one_axis, lambda t, x, axis: t.softmax(x, axis))
+case("log_softmax", F.log_softmax, with_one_axis, lambda t, x, axis: t.log_softmax(x, axis))
+
+
+def classified(draw: Any) -> Example:
+    n, c = draw(st.integers(1, 6)), draw(st.integers(1, 37))
+    target = np.array(draw(st.lists(st.integers(0, c - 1), min_size=n, max_size=n)))
+    return Example((normal(draw, n, c, scale=3), target),
+                   {"reduction": draw(st.sampled_from(["mean", "sum", "none"])),
+                    "label_smoothing": draw(st.sampled_from([0.0, 0.1]))})
+
+
+case("cross_entropy", F.cross_entropy, classified, lambda t, x, target, **k: t.nn.functional.cross_entropy(
+    x, target, **k), constant=(1,))

@@ -1,8 +1,29 @@
 """tinycnn: a convolutional-network engine from scratch, small enough to read."""
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from . import ops as functional
 from ._kernels import get_num_threads, set_num_threads
 from .autograd import gradcheck, no_grad
+from .random import manual_seed
+from .serialize import load, save
 from .tensor import Tensor
+from .versions import __version__, show_versions
 
-__version__ = "0.1.0"
-__all__ = ["Tensor", "functional", "get_num_threads", "gradcheck", "no_grad", "set_num_threads"]
+if TYPE_CHECKING:
+    from . import data, losses, models, nn, optim, training
+
+__all__ = ["Tensor", "__version__", "data", "functional", "get_num_threads", "gradcheck", "load", "losses",
+           "manual_seed", "models", "nn", "no_grad", "optim", "save", "set_num_threads", "show_versions", "training"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`tinycnn.models` and its like are imported when they are first asked for: `import tinycnn` stays quick."""
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

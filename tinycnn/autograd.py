@@ -82,7 +82,7 @@ class Function:
             OPS[op] = cls
 
     def __init__(self, **attributes: Any) -> None:
-        if attributes.keys() != set(self.attributes):
+        if tuple(attributes) != self.attributes and attributes.keys() != set(self.attributes):
             raise TypeError(f"{self.op}: expected the attributes {self.attributes}, got {tuple(attributes)}")
         self.__dict__.update(attributes)
         self.parents: tuple[Tensor | None, ...] = ()
@@ -122,19 +122,20 @@ class Function:
         """Run the operation on Tensors, arrays or None; returns a Tensor, or a tuple of them."""
         function = cls(**attributes)
         tensor = cls.tensor
-        parents = tuple(x if x is None or isinstance(x, tensor) else tensor(x) for x in inputs)
+        parents = tuple([x if x is None or isinstance(x, tensor) else tensor(x) for x in inputs])
         arrays = function._arrays(parents)
-        shapes = function.shapes(*(None if a is None else a.shape for a in arrays))
+        shapes = function.shapes(*[None if a is None else a.shape for a in arrays])
         several = isinstance(shapes, list)
         function.out_shapes = shapes if several else (shapes,)
-        record = is_grad_enabled() and any(p is not None and p.requires_grad for p in parents)
+        record = is_grad_enabled() and True in [p is not None and p.requires_grad for p in parents]
         function.parents = parents
         result = function.forward(*arrays)
+        node = function if record else None
         if not record:
             function.parents, function.saved = (), None
-        outputs = tuple(tensor._result(y, function if record else None, i)
-                        for i, y in enumerate(result if several else (result,)))
-        return outputs if several else outputs[0]
+        if several:
+            return tuple([tensor._result(y, node, i) for i, y in enumerate(result)])
+        return tensor._result(result, node, 0)
 
     def _arrays(self, parents: Sequence[Tensor | None]) -> list[np.ndarray | None]:
         """The inputs as arrays that forward can take: of one floating type, contiguous where it matters."""

@@ -55,6 +55,9 @@ typedef real vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef real_int vi __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vf_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
 
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+
 static inline vf vload(const real *p)        { return *(const vf_unaligned *)p; }
 static inline void vstore(real *p, vf v)     { *(vf_unaligned *)p = v; }
 static inline vf vset(real s)                { return s - (vf){0}; }
@@ -62,15 +65,28 @@ static inline vf vzero(void)                 { return (vf){0}; }
 static inline vf vfma(vf a, vf b, vf c)      { return a * b + c; }    /* contracted to one FMA where there is one */
 
 /* The first n elements (0 <= n <= VW); the others are 0.  Tails run through the same vector code as the body, so that
- * where a loop is cut never changes a bit of its results. */
-#if defined(__AVX512F__) && !defined(TINYCNN_DOUBLE)
-#  define FIRST(n) ((__mmask16)((1u << (n)) - 1))
-static inline vf vload_part(const real *p, ptrdiff_t n)        { return (vf)_mm512_maskz_loadu_ps(FIRST(n), p); }
-static inline void vstore_part(real *p, vf v, ptrdiff_t n)     { _mm512_mask_storeu_ps(p, FIRST(n), (__m512)v); }
-#elif defined(__AVX512F__)
-#  define FIRST(n) ((__mmask8)((1u << (n)) - 1))
-static inline vf vload_part(const real *p, ptrdiff_t n)        { return (vf)_mm512_maskz_loadu_pd(FIRST(n), p); }
-static inline void vstore_part(real *p, vf v, ptrdiff_t n)     { _mm512_mask_storeu_pd(p, FIRST(n), (__m512d)v); }
+ * where a loop is cut never changes a bit of its results.  Masked moves: a memcpy of n bytes would be a call. */
+#if defined(__AVX512F__)
+#  ifdef TINYCNN_DOUBLE
+typedef __mmask8 lanes;
+#  else
+typedef __mmask16 lanes;
+#  endif
+static inline lanes first_lanes(ptrdiff_t n) { return (lanes)((1u << n) - 1); }
+#  define MASKED_LOAD(p, m) JOIN(_mm512_maskz_loadu_, VECTOR_SUFFIX,)(m, p)
+#  define MASKED_STORE(p, m, v) JOIN(_mm512_mask_storeu_, VECTOR_SUFFIX,)(p, m, v)
+#elif defined(__AVX__)
+typedef __m256i lanes;
+static inline lanes first_lanes(ptrdiff_t n) {
+    static const real_int mask[2 * VW] = {[0 ... VW - 1] = -1};
+    return _mm256_loadu_si256((const __m256i *)(mask + VW - n));
+}
+#  define MASKED_LOAD(p, m) JOIN(_mm256_maskload_, VECTOR_SUFFIX,)(p, m)
+#  define MASKED_STORE(p, m, v) JOIN(_mm256_maskstore_, VECTOR_SUFFIX,)(p, m, v)
+#endif
+#ifdef MASKED_LOAD
+static inline vf vload_part(const real *p, ptrdiff_t n)    { return (vf)MASKED_LOAD(p, first_lanes(n)); }
+static inline void vstore_part(real *p, vf v, ptrdiff_t n) { MASKED_STORE(p, first_lanes(n), v); }
 #else
 static inline vf vload_part(const real *p, ptrdiff_t n) {
     vf v = {0};
@@ -80,6 +96,46 @@ static inline vf vload_part(const real *p, ptrdiff_t n) {
 static inline void vstore_part(real *p, vf v, ptrdiff_t n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
 #endif
 
+/* Elements of even and of odd index in the sequence a, b; and back: the two halves of x0 y0 x1 y1 ... */
+#define LANES (VECTOR_BYTES / REAL_BYTES)
+#if LANES == 16
+#  define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#  define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#  define LOW_LANES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#  define HIGH_LANES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LANES == 8
+#  define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
+#  define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15
+#  define LOW_LANES 0, 8, 1, 9, 2, 10, 3, 11
+#  define HIGH_LANES 4, 12, 5, 13, 6, 14, 7, 15
+#elif LANES == 4
+#  define EVEN_LANES 0, 2, 4, 6
+#  define ODD_LANES 1, 3, 5, 7
+#  define LOW_LANES 0, 4, 1, 5
+#  define HIGH_LANES 2, 6, 3, 7
+#else
+#  define EVEN_LANES 0, 2
+#  define ODD_LANES 1, 3
+#  define LOW_LANES 0, 2
+#  define HIGH_LANES 1, 3
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+#  define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#  define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
+#endif
+static inline vf veven(vf a, vf b)            { return SHUFFLE(a, b, EVEN_LANES); }
+static inline vf vodd(vf a, vf b)             { return SHUFFLE(a, b, ODD_LANES); }
+static inline vf vziplow(vf x, vf y)          { return SHUFFLE(x, y, LOW_LANES); }
+static inline vf vziphigh(vf x, vf y)         { return SHUFFLE(x, y, HIGH_LANES); }
+
+/* Mask of the first n elements. */
+static inline vi vfirst(ptrdiff_t n) {
+    vi index;
+    for (int i = 0; i < VW; i++) index[i] = i;
+    return index < (real_int)n - (vi){0};
+}
+
 /* a where the mask (a comparison of two vf) holds, else b. */
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 static inline vi vgt(vf a, vf b)              { return a > b; }
@@ -87,8 +143,6 @@ static inline vi vge(vf a, vf b)              { return a >= b; }
 
 /* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
 #ifdef VECTOR_PREFIX
-#  define JOIN_(a, b, c) a##b##c
-#  define JOIN(a, b, c) JOIN_(a, b, c)
 static inline vf vmax(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _max_, VECTOR_SUFFIX)(a, b); }
 static inline vf vmin(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _min_, VECTOR_SUFFIX)(a, b); }
 #else
@@ -98,54 +152,45 @@ static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
 
 /* VW vectors as the rows of a square, made its columns.  Each step zips vector i with vector i + VW/2, which turns the
  * bits of (row, column) by one place; log2(VW) turns exchange row and column. */
-#if defined(__has_builtin)
-#  if __has_builtin(__builtin_shufflevector)
-#    define HAS_SHUFFLE
-#  endif
-#endif
-#ifdef HAS_SHUFFLE
-#  define ZIP2(a, b, i)  __builtin_shufflevector(a, b, i, VW + i)
-#  define ZIP4(a, b, i)  __builtin_shufflevector(a, b, i, VW + i, i + 1, VW + i + 1)
-#  define ZIP8(a, b, i)  __builtin_shufflevector(a, b, i, VW + i, i + 1, VW + i + 1, i + 2, VW + i + 2, i + 3, VW + i + 3)
-#  define ZIP16(a, b, i) __builtin_shufflevector(a, b, i, VW + i, i + 1, VW + i + 1, i + 2, VW + i + 2, i + 3, VW + i + 3, \
-                                 i + 4, VW + i + 4, i + 5, VW + i + 5, i + 6, VW + i + 6, i + 7, VW + i + 7)
-#  if VECTOR_BYTES / REAL_BYTES == 16
-#    define ZIP ZIP16
-#  elif VECTOR_BYTES / REAL_BYTES == 8
-#    define ZIP ZIP8
-#  elif VECTOR_BYTES / REAL_BYTES == 4
-#    define ZIP ZIP4
-#  else
-#    define ZIP ZIP2
-#  endif
 static inline void vtranspose(vf *t) {
     for (int step = 1; step < VW; step *= 2) {
         vf s[VW];
         for (int i = 0; i < VW / 2; i++) {
-            s[2*i] = ZIP(t[i], t[i + VW/2], 0);
-            s[2*i + 1] = ZIP(t[i], t[i + VW/2], VW/2);
+            s[2 * i] = vziplow(t[i], t[i + VW / 2]);
+            s[2 * i + 1] = vziphigh(t[i], t[i + VW / 2]);
         }
-        for (int i = 0; i < VW; i++) t[i] = s[i];
+        memcpy(t, s, sizeof s);
     }
 }
-#else
-static inline void vtranspose(vf *t) {
-    for (int i = 0; i < VW; i++)
-        for (int j = 0; j < i; j++) {
-            real s = t[i][j];
-            t[i][j] = t[j][i];
-            t[j][i] = s;
-        }
-}
-#endif
 
-/* Sum of the elements, in a fixed tree order. */
+/* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
+static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
+
+/* Sum of the elements, in a fixed tree order: the upper half onto the lower one, until one is left. */
+typedef real vf_16 __attribute__((vector_size(16)));
+typedef real vf_32 __attribute__((vector_size(32)));
+static inline real vsum_16(vf_16 v) {
+#ifdef TINYCNN_DOUBLE
+    return v[0] + v[1];
+#else
+    return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
+}
+static inline real vsum_32(vf_32 v) {
+    vf_16 half[2];
+    memcpy(half, &v, sizeof v);
+    return vsum_16(half[0] + half[1]);
+}
 static inline real vsum(vf v) {
-    real s[VW];
-    memcpy(s, &v, sizeof v);
-    for (int half = VW / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) s[i] += s[i + half];
-    return s[0];
+#if VECTOR_BYTES == 64
+    vf_32 half[2];
+    memcpy(half, &v, sizeof v);
+    return vsum_32(half[0] + half[1]);
+#elif VECTOR_BYTES == 32
+    return vsum_32(v);
+#else
+    return vsum_16(v);
+#endif
 }
 
 static inline real vhighest(vf v) {

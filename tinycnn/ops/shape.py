@@ -1,6 +1,7 @@
 """Operations that move elements without computing: reshape, transpose, index, join, split, repeat, pad."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,12 @@ class Reshape(Function, op="reshape"):
 
     def shapes(self, x):
         """The target, with its -1 worked out."""
-        try:
-            return np.broadcast_to(np.empty(()), x).reshape(self.shape).shape
-        except ValueError:
-            raise ValueError(f"reshape: shape {self.shape} does not hold the elements of x of shape {x}") from None
+        size, known = math.prod(x), math.prod(n for n in self.shape if n != -1)
+        missing = size // known if known else 0
+        target = tuple([missing if n == -1 else n for n in self.shape])
+        if self.shape.count(-1) > 1 or min(target, default=1) < 0 or math.prod(target) != size:
+            raise ValueError(f"reshape: shape {self.shape} does not hold the elements of x of shape {x}")
+        return target
 
     def forward(self, x):
         self.save(shape=x.shape)
@@ -61,7 +64,7 @@ class Expand(Function, op="expand"):
     def shapes(self, x):
         """The target, if x broadcasts to it."""
         try:
-            return np.broadcast_to(np.empty(()), x) is not None and np.broadcast_shapes(x, self.shape)
+            return np.broadcast_to(np.empty(x, bool), self.shape).shape
         except ValueError:
             raise ValueError(f"expand: x of shape {x} does not broadcast to {self.shape}") from None
 

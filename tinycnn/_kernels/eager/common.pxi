@@ -13,11 +13,17 @@ cdef extern from "simd.h" nogil:
     void vstore(real *p, vf v)
     vf vload_part(const real *p, Py_ssize_t n)
     void vstore_part(real *p, vf v, Py_ssize_t n)
+    vf veven(vf a, vf b)
+    vf vodd(vf a, vf b)
+    vf vziplow(vf x, vf y)
+    vf vziphigh(vf x, vf y)
+    vi vfirst(Py_ssize_t n)
     vf vset(real s)
     vf vzero()
     vf vfma(vf a, vf b, vf c)
     vf vmax(vf a, vf b)
     vf vmin(vf a, vf b)
+    vf vmax_nan(vf a, vf b)
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)
@@ -25,6 +31,11 @@ cdef extern from "simd.h" nogil:
     real vsum(vf v)
     real vhighest(vf v)
     void prefetch(const void *p)
+
+cdef extern from "simd_math.h" nogil:
+    vf vexp(vf x)
+    vf vtanh(vf x)
+    vf vsigmoid(vf x)
 
 ctypedef Py_ssize_t ix
 
@@ -36,3 +47,8 @@ cdef int require(bint ok, str what) except -1:
     if not ok:
         raise ValueError(what)
     return 0
+
+
+cdef inline ix cut(ix n, int t, int threads) noexcept nogil:
+    """Where thread t of several begins its stretch of n elements: at whole vectors, the end at n."""
+    return min(n, (n*t//threads + VW - 1)//VW*VW)

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, wraparound=False, cdivision=True
 """All eager kernels (NCHW), for one element type and one instruction set: setup.py compiles this file once for each.
 
 Arguments are marked IN or OUT with their axes.  The caller allocates; a kernel checks every extent before it takes a
@@ -6,6 +6,8 @@ pointer, then runs without the GIL, without allocating and without raising.  Eac
 signature in `tinycnn._kernels.reference`.
 """
 from cython.parallel cimport prange
+from libc.math cimport INFINITY, log, sqrt
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport team
@@ -16,3 +18,12 @@ include "gemm.pxi"
 include "pointwise.pxi"
 include "im2col.pxi"
 include "probe.pxi"
+include "rows.pxi"
+include "depthwise.pxi"
+include "winograd.pxi"
+include "pool.pxi"
+include "norm.pxi"
+include "structure.pxi"
+include "random.pxi"
+include "loss.pxi"
+include "optim.pxi"

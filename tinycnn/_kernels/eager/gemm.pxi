@@ -50,7 +50,7 @@ cdef inline ix place(const Matrix *x, ix j) noexcept nogil:
     return j//x.segment*x.jump + j % x.segment
 
 
-cdef inline void cut(Pieces *pieces, const Matrix *x, ix first, ix n) noexcept nogil:
+cdef inline void cut_columns(Pieces *pieces, const Matrix *x, ix first, ix n) noexcept nogil:
     cdef ix j = 0, length, start = first//x.segment*x.jump, within = first % x.segment
     cdef int i = 0
     while j < n:
@@ -80,7 +80,7 @@ cdef void pack_rows(const Matrix *x, ix first, ix n, ix k0, ix k1, ix lanes, rea
     cdef const real *row = x.at + k0*x.row
     cdef ix k
     cdef int i
-    cut(&s, x, first, n)
+    cut_columns(&s, x, first, n)
     if s.count == 2 and s.length[0] == VW and s.length[1] == VW:
         for k in range(k0, k1):
             vstore(packed, vload(row + s.offset[0]))
@@ -301,7 +301,9 @@ cdef void row_of_tiles(const Product *p, Tile *t, ix i0, ix i1, ix n, const real
         r = first_row(p.m, panels, i)
         rows = first_row(p.m, panels, i + 1) - r
         t.c = c + r*t.c_row
-        t.bias = NULL if p.bias == NULL or t.add else <const real *>(p.bias + r)
+        t.bias = NULL
+        if p.bias != NULL and not t.add:
+            t.bias = p.bias + r
         if packed_a != NULL:
             t.a, t.a_row, t.a_step = packed_a + (r - first)*t.k, 1, rows
         elif p.a_by_k:
@@ -345,7 +347,7 @@ cdef void block(const Product *p, ix i0, ix i1, ix j0, ix j1, ix k0, ix k1, bint
             row_of_tiles(p, &t, i0, i1, n, packed_a, NULL)
         else:
             t.c, t.tiles = p.c.at, 1
-            cut(&pieces, &p.c, j, n)
+            cut_columns(&pieces, &p.c, j, n)
             row_of_tiles(p, &t, i0, i1, n, packed_a, &pieces)
         j += n
 

@@ -1,0 +1,147 @@
+"""Train a light network on Fashion-MNIST: 60,000 small photographs of clothes, ten classes.
+
+    python examples/train_fashion_mnist.py             minutes on two cores; the bar needs the extra tinycnn[train]
+    python examples/train_fashion_mnist.py --resume    go on after it was stopped, with the same result to the bit
+
+The network is ShuffleNet V2 x0.5, made for images of 224x224, with one change for images of 28x28: the max pooling
+after the first convolution is left out, so that the maps are 14, 7, 4 and 2 pixels wide instead of ending at 1.
+
+Into --out go log.csv, a row per epoch; checkpoint.npz, from which --resume goes on; weights.npz, the trained weights;
+and result-DATE.json, what was reached in which time by which versions.  The accuracy in the log is that on the 10,000
+test images, which nothing is chosen by: the last epoch's is the result.
+"""
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import tinycnn
+from tinycnn import data, losses, models, nn, optim, training
+
+MEAN, STD = 0.2860, 0.3530  # of the training images' pixels
+MOMENTUM, WEIGHT_DECAY = 0.9, 2e-4
+WARM_UP = 0.1  # share of all steps in which the learning rate rises
+TEST_BATCH = 500
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", help="directory of the four .gz files (default: where the Debian package "
+                                       "dataset-fashion-mnist installs them, or TINYCNN_HOME)")
+    parser.add_argument("--download", action="store_true", help="fetch the files from their authors if there are none")
+    parser.add_argument("--out", type=Path, default=Path("runs/fashion_mnist"),
+                        help="directory of the run (%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--overwrite", action="store_true", help="start anew where --out holds a run")
+    parser.add_argument("--epochs", type=positive, default=8, help="passes over the images (%(default)s)")
+    parser.add_argument("--batch-size", type=positive, default=128, help="images per step (%(default)s)")
+    parser.add_argument("--lr", type=float, default=0.2, help="highest learning rate (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all randomness (%(default)s)")
+    parser.add_argument("--threads", type=positive, help="threads (default: one for each usable CPU)")
+    parser.add_argument("--limit", type=positive, help="take only the first LIMIT images of each split: a quick trial")
+    return parser.parse_args(arguments)
+
+
+def build_network() -> nn.Module:
+    network = models.create_model("shufflenet_v2_x0_5", num_classes=10, in_chans=1)
+    network.maxpool = nn.Identity()
+    return network
+
+
+def prepare(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A batch of the test: bytes (N, 28, 28) -> float32 (N, 1, 28, 28)."""
+    return data.transforms.normalize(images, MEAN, STD)
+
+
+def augment(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A batch of the training: half of the images mirrored."""
+    return prepare(data.transforms.random_flip(images, rng), rng)
+
+
+def make_loaders(options: argparse.Namespace) -> tuple[data.Loader, data.Loader]:
+    train, test = (data.FashionMNIST(options.data, split, options.download) for split in ("train", "test"))
+    some = slice(options.limit)
+    return (data.Loader(train.images[some], train.labels[some], options.batch_size, shuffle=True, seed=options.seed,
+                        transform=augment),
+            data.Loader(test.images[some], test.labels[some], TEST_BATCH, transform=prepare))
+
+
+def train(options: argparse.Namespace) -> tuple[nn.Module, list[training.log.Row]]:
+    """The trained network and the rows of its log."""
+    tinycnn.manual_seed(options.seed)
+    train_loader, test_loader = make_loaders(options)
+    network = build_network()
+    optimizer = optim.SGD(network.parameters(), options.lr, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True)
+    steps = options.epochs * len(train_loader)
+    schedule = optim.CosineSchedule(optimizer, steps, warmup_steps=int(WARM_UP * steps))
+    settings = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "seed", "limit")}
+    checkpoint = training.Checkpoint(options.out / "checkpoint.npz", settings, model=network, optimizer=optimizer,
+                                     schedule=schedule)
+    log = training.CSVLog(options.out / "log.csv")
+    if options.overwrite and not options.resume:
+        for old in (checkpoint.path, log.path):
+            old.unlink(missing_ok=True)
+    training.fit(training.eager_step(network, losses.CrossEntropyLoss(), optimizer), train_loader, options.epochs,
+                 evaluate=lambda: {"accuracy": training.accuracy(network, test_loader)},
+                 schedule=schedule, log=log, checkpoint=checkpoint, resume=options.resume)
+    return network, training.read_log(log.path)
+
+
+def commit() -> str | None:
+    """The commit of this tree, marked where files differ from it; None outside of one."""
+    try:
+        return subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=Path(__file__).parent,
+                              capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def summarize(options: argparse.Namespace, network: nn.Module, rows: list[training.log.Row]) -> dict:
+    """What the run came to; seconds: of all epochs, the tests after each included."""
+    return {
+        "date": datetime.date.today().isoformat(), "commit": commit(),
+        "versions": {"tinycnn": tinycnn.__version__, "numpy": np.__version__, "python": platform.python_version()},
+        "machine": platform.machine(), "threads": tinycnn.get_num_threads(),
+        "parameters": sum(p.size for p in network.parameters()),
+        "epochs": options.epochs, "limit": options.limit,
+        "accuracy": rows[-1]["accuracy"], "seconds": round(sum(float(row["seconds"]) for row in rows), 1),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    try:
+        if options.threads is not None:
+            tinycnn.set_num_threads(options.threads)
+        network, rows = train(options)
+    except (OSError, ValueError, ImportError, FloatingPointError) as error:
+        hint = "; --resume or --overwrite" if isinstance(error, FileExistsError) else ""
+        print(f"error: {error}{hint}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; --resume goes on after the last finished epoch", file=sys.stderr)
+        return 130  # as shells report an interrupt
+    result = summarize(options, network, rows)
+    tinycnn.save(network.state_dict(), options.out / "weights.npz")
+    (options.out / f"result-{result['date']}.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(f"test accuracy {100 * result['accuracy']:.2f} % after {result['epochs']} epochs "
+          f"in {result['seconds']:.0f} s on {result['threads']} threads; see {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

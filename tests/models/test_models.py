@@ -1,0 +1,191 @@
+"""Every registered network: builds, answers, trains, and agrees with torchvision's or timm's."""
+import numpy as np
+import pytest
+from model_oracles import FACTS, oracle, random_state
+
+from tinycnn import losses, models, no_grad, optim
+from tinycnn.autograd import topological
+
+NAMES = models.list_models()
+
+
+def images(*shape, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def shapes(state):
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def without_dropout(name, **options):
+    return models.create_model(name, **options, **({"dropout": 0.0} if FACTS[name].dropout else {}))
+
+
+def relative_error(got, want, floor=1e-30):
+    return np.abs(got - want).max() / max(np.abs(want).max(), floor)
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def twins(name, torch):
+    """Our network and torch's, of one name, with the same random weights and running statistics."""
+    return make_twins(name)
+
+
+def make_twins(name):
+    import torch
+    ours, theirs = without_dropout(name), oracle(name)
+    state = random_state(shapes(ours.state_dict()), np.random.default_rng(1))
+    ours.load_state_dict(state)
+    theirs.load_state_dict({key: torch.as_tensor(np.asarray(value)) for key, value in state.items()})
+    return ours, theirs
+
+
+def test_every_network_is_held_to_something():
+    assert sorted(FACTS) == NAMES
+
+
+def test_logits(name):
+    y = models.create_model(name).eval()(images(2, 3, 64, 64))
+    assert y.shape == (2, 1000)
+    assert y.dtype == np.float32
+    assert np.isfinite(y.numpy()).all()
+
+
+def test_classes_and_channels_are_options(name):
+    model = models.create_model(name, num_classes=7, in_chans=1).eval()
+    assert model(images(1, 1, 33, 47)).shape == (1, 7)
+    with pytest.raises(ValueError, match=r"\(N, 1, H, W\), got the shape \(1, 3, 33, 47\)"):
+        model(images(1, 3, 33, 47))
+
+
+def test_no_classes_gives_pooled_features(name):
+    full, headless = models.create_model(name).eval(), models.create_model(name, num_classes=0).eval()
+    weight = next(value for key, value in reversed(full.state_dict().items()) if key.endswith("weight"))
+    assert headless(images(2, 3, 32, 32)).shape == (2, weight.shape[1])
+
+
+@pytest.mark.parametrize("option", [{"num_classes": -1}, {"num_classes": 2.5}, {"in_chans": 0}], ids=str)
+def test_options_are_checked(name, option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        models.create_model(name, **option)
+
+
+def test_feature_maps_are_those_of_the_whole_network(name):
+    full, trunk = models.create_model(name).eval(), models.create_model(name, features_only=True).eval()
+    own = trunk.state_dict()
+    trunk.load_state_dict({key: value for key, value in full.state_dict().items() if key in own})
+    with no_grad():
+        maps = trunk(images(1, 3, 64, 96))
+        y = full.forward_head(maps[-1])
+        want = full(images(1, 3, 64, 96))
+    assert trunk.reductions == [2, 4, 8, 16, 32]
+    assert [m.shape for m in maps] == [(1, c, 64 // r, 96 // r) for c, r in zip(trunk.channels, trunk.reductions)]
+    np.testing.assert_array_equal(y.numpy(), want.numpy())
+
+
+def test_size_is_the_published_one(name):
+    model = models.create_model(name)
+    assert sum(p.size for p in model.parameters()) == FACTS[name].parameters
+
+
+def test_multiply_adds_are_the_published_ones(name):
+    y = models.create_model(name).eval()(images(1, 3, 224, 224))
+    total = 0
+    for node in topological(y.node):
+        if node.op in ("conv2d", "linear"):
+            total += np.prod(node.out_shapes[0]) * np.prod(node.parents[1].shape[1:])
+    assert total / 1e6 == pytest.approx(FACTS[name].macs, abs=0.05)
+    assert total / 1e6 == pytest.approx(FACTS[name].published, rel=0.06)
+
+
+def test_training_makes_the_loss_smaller(name):
+    model, loss = without_dropout(name, num_classes=4), losses.CrossEntropyLoss()
+    optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+    x, target = images(8, 3, 32, 32), np.arange(8) % 4
+    history = []
+    for _ in range(6):
+        value = loss(model(x), target)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        history.append(value.item())
+    assert min(history[-2:]) < 0.7 * history[0]
+
+
+# ---------------------------------------------------------------- parity
+def test_names_and_shapes_of_the_state_are_the_oracles(name, torch):
+    ours, theirs = models.create_model(name).state_dict(), oracle(name).state_dict()
+    assert list(shapes(ours).items()) == list(shapes(theirs).items())
+    assert all(str(theirs[key].dtype) == f"torch.{value.dtype}" for key, value in ours.items())
+
+
+@pytest.mark.parametrize("size", [(64, 64), (75, 49)], ids=str)
+def test_logits_are_the_oracles_in_float32(twins, torch, size):
+    ours, theirs = twins
+    x = images(2, 3, *size)
+    with no_grad(), torch.no_grad():
+        got, want = ours.eval()(x).numpy(), theirs.eval()(torch.tensor(x)).numpy()
+    assert relative_error(got, want) < 1e-4
+
+
+def assert_training_agrees(name, torch, size, batch, tolerance=1e-7):
+    """Outputs, running statistics and all gradients of one training pass, in float64."""
+    ours, theirs = make_twins(name)
+    ours.to(np.float64).train()
+    theirs.double().train()
+    x = images(batch, 3, size, size, dtype=np.float64)
+    got, want = ours(x), theirs(torch.tensor(x))
+    assert relative_error(got.numpy(), want.detach().numpy()) < tolerance
+    gy = images(*got.shape, seed=2, dtype=np.float64)
+    got.backward(gy)
+    want.backward(torch.tensor(gy))
+    statistics = dict(theirs.named_buffers())
+    for key, value in ours.named_buffers():
+        assert relative_error(value.numpy(), statistics[key].numpy()) < tolerance, key
+    gradients = {key: value.grad.numpy() for key, value in theirs.named_parameters()}
+    # a bias that goes into another batch norm has no gradient but rounding: there, relative to the largest of all
+    floor = 1e-6 * max(np.abs(g).max() for g in gradients.values())
+    for key, value in ours.named_parameters():
+        assert relative_error(value.grad, gradients[key], floor) < tolerance, key
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "mobilenet_v2", "efficientnet_lite0"])
+def test_training_is_the_oracles_in_float64(name, torch):
+    assert_training_agrees(name, torch, size=64, batch=3)
+
+
+@pytest.mark.slow
+def test_training_is_the_oracles_in_float64_at_full_size(name, torch):
+    assert_training_agrees(name, torch, size=224, batch=2)
+
+
+@pytest.mark.slow
+def test_logits_are_the_oracles_in_float64_at_full_size(twins, torch):
+    ours, theirs = twins
+    x = images(1, 3, 224, 224, dtype=np.float64)
+    with no_grad(), torch.no_grad():
+        got = ours.to(np.float64).eval()(x).numpy()
+        want = theirs.double().eval()(torch.tensor(x)).numpy()
+    assert relative_error(got, want) < 1e-10
+
+
+@pytest.mark.parametrize("width", [0.35, 0.5, 0.75, 1.3, 1.4])
+def test_mobilenet_v2_of_other_widths(width):
+    from torchvision_oracle import import_torchvision
+    theirs = import_torchvision().models.mobilenet_v2(width_mult=width)
+    assert list(shapes(models.mobilenet_v2(width).state_dict()).items()) == list(shapes(theirs.state_dict()).items())
+
+
+@pytest.mark.parametrize(("build", "message"), [
+    (lambda: models.shufflenet_v2(0.75), "width must be one of 0.5, 1.0, 1.5, 2.0, got 0.75"),
+    (lambda: models.mobilenet_v2(0), "width must be positive, got 0"),
+    (lambda: models.mobilenet_v2(float("nan")), "width must be positive, got nan"),
+])
+def test_widths_are_checked(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()

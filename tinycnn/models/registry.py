@@ -1,0 +1,58 @@
+"""The registry: networks by name."""
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+from .backbone import Backbone
+from .weights import load_pretrained
+
+Builder = TypeVar("Builder", bound=Callable[..., Backbone])
+_BUILDERS: dict[str, Callable[..., Backbone]] = {}
+
+
+def register_model(builder: Builder) -> Builder:
+    """Decorator: make a function that builds a network available to `create_model` under its own name.
+
+    The function takes num_classes, in_chans and features_only (see `Backbone`), and options of its own, all with
+    defaults.  Raises ValueError for a name that is taken.
+    """
+    name = builder.__name__
+    if name in _BUILDERS:
+        raise ValueError(f"register_model: {name!r} is registered already, by {_BUILDERS[name].__module__}")
+    _BUILDERS[name] = builder
+    return builder
+
+
+def create_model(name: str, pretrained: bool = False, **options: Any) -> Backbone:
+    """Build a network by name.
+
+    pretrained: load real weights (from an installed package, see `tinycnn.models.weights`).  options: num_classes
+    (1000; 0 for pooled features without a classifier), in_chans (3), features_only (False; True for a list of feature
+    maps instead of logits), and those of the network's own function.
+
+    Raises ValueError for an unknown name, with those that are close, `WeightsNotFound` where there are no weights.
+
+    >>> model = create_model("shufflenet_v2_x0_5", num_classes=10)
+    >>> sum(p.size for p in model.parameters())
+    352042
+    """
+    if name not in _BUILDERS:
+        close = difflib.get_close_matches(name, _BUILDERS, n=5, cutoff=0.5)
+        hint = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(list_models())}"
+        raise ValueError(f"create_model: there is no model {name!r}; {hint}")
+    model = _BUILDERS[name](**options)
+    if pretrained:
+        load_pretrained(model, name)
+    return model
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the registered networks that match a shell pattern, sorted.
+
+    >>> list_models("mobilenet*")
+    ['mobilenet_v2']
+    """
+    return sorted(name for name in _BUILDERS if fnmatchcase(name, pattern))

@@ -1,0 +1,18 @@
+"""Checks that the shape contracts of several operations share."""
+from __future__ import annotations
+
+from ..autograd import Shape
+
+
+def require_elements(op: str, name: str, shape: Shape) -> None:
+    """Refuse an array without elements (an empty batch, an extent of 0)."""
+    if 0 in shape:
+        raise ValueError(f"{op}: {name} of shape {shape} has no elements")
+
+
+def planes(shape: Shape) -> Shape:
+    """(N, C, ...) as the (N, C, P) that kernels over planes take; P is 1 for (N, C)."""
+    size = 1
+    for extent in shape[2:]:
+        size *= extent
+    return shape[0], shape[1], size

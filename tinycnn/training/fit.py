@@ -1,0 +1,91 @@
+"""fit: epochs of steps, and what is measured and kept between them."""
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .checkpoint import Checkpoint
+from .log import CSVLog
+from .progress import Choice, Progress
+from .steps import Step
+
+
+def fit(step: Step, loader: Iterable[tuple[Any, Any]], epochs: int, *,
+        evaluate: Callable[[], Mapping[str, float]] | None = None, schedule: Any = None,
+        log: CSVLog | str | os.PathLike[str] | None = None, checkpoint: Checkpoint | None = None,
+        resume: bool = False, progress: Choice = "auto") -> list[dict[str, float]]:
+    """Call `step(x, y)`, which returns the loss, with every batch of `loader`, for `epochs` passes over it.
+
+    After each epoch comes `evaluate()`, a dict of measures; then a row of `log` (epoch, loss: the mean over the
+    images, lr: the learning rate by then, the measures, seconds); then `checkpoint.save`.  schedule: its `step()`
+    follows each call of `step`.  loader: anything that can be iterated over again; where it has an attribute
+    `epoch`, that is set first, so that it can choose the order.  progress: see `Progress`.
+
+    resume: go on after the last epoch that `checkpoint` holds, if its file exists; a run that was killed at any
+    moment ends with the same bits as one that was not, if `step` and `loader` are deterministic.  Without it, a
+    checkpoint or a log that exists is in the way, and is not touched.
+
+    Returns the rows of the epochs run by this call.  Raises FloatingPointError, with the epoch and the step, at a
+    loss that is not finite (log and checkpoint stay those of the epoch before), FileExistsError where a file
+    is in the way, ValueError for an empty loader, ImportError for progress=True without tqdm.
+
+    >>> fit(lambda x, y: 0.5 * x, [(1, [0]), (2, [0])], epochs=1, progress=False)[0]["loss"]
+    0.75
+    """
+    display = Progress(progress)
+    log = CSVLog(log) if isinstance(log, (str, os.PathLike)) else log
+    first = _start(checkpoint, log, resume)
+    rows = []
+    for epoch in range(first, epochs):
+        title = f"epoch {epoch + 1}/{epochs}"
+        started = time.perf_counter()
+        row: dict[str, float] = {"epoch": epoch + 1, "loss": _run_epoch(step, loader, schedule, epoch, title, display)}
+        if schedule is not None:
+            row["lr"] = schedule.optimizer.param_groups[0]["lr"]
+        row.update(evaluate() if evaluate is not None else {})
+        row["seconds"] = round(time.perf_counter() - started, 3)
+        if log is not None:
+            log.write(row)
+        if checkpoint is not None:
+            checkpoint.save(epoch + 1)
+        display.line(title, row)
+        rows.append(row)
+    return rows
+
+
+def _start(checkpoint: Checkpoint | None, log: CSVLog | None, resume: bool) -> int:
+    """The number of epochs done before; the log holds these and no others afterwards."""
+    if not resume:
+        for kept in (checkpoint, log):
+            if kept is not None and kept.exists():
+                raise FileExistsError(f"fit: {kept.path} exists; resume=True goes on with that run, "
+                                      "to start anew remove the file or name another")
+        return 0
+    if checkpoint is None:
+        raise ValueError("fit: resume=True needs a checkpoint")
+    epochs = checkpoint.load() if checkpoint.exists() else 0
+    if log is not None:
+        log.keep(epochs)
+    return epochs
+
+
+def _run_epoch(step: Step, loader: Any, schedule: Any, epoch: int, title: str, display: Progress) -> float:
+    """All steps of an epoch; the mean loss over its images."""
+    if hasattr(loader, "epoch"):
+        loader.epoch = epoch
+    total, images = 0.0, 0
+    bar = display.bar(loader, title)
+    for i, (x, y) in enumerate(bar):
+        loss = step(x, y)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"fit: the loss is {loss} in epoch {epoch + 1}, step {i + 1}")
+        if schedule is not None:
+            schedule.step()
+        total, images = total + loss * len(y), images + len(y)
+        display.loss(bar, total / images)
+    if not images:
+        raise ValueError("fit: the loader gave no batches")
+    return total / images
