@@ -55,6 +55,11 @@ def isas():
 class BuildKernels(build_ext):
     """Asks the compiler which flags it takes before it compiles anything."""
 
+    def run(self):
+        super().run()
+        if not self.inplace:  # also for `pip install .`: a Python started in the checkout finds this tinycnn first
+            self.copy_extensions_to_source()
+
     def build_extensions(self):
         if self.compiler.compiler_type == "msvc":
             raise SystemExit("tinycnn's kernels need gcc or clang (vector extensions); MSVC does not have them.")
@@ -103,7 +108,7 @@ def kernel_extensions():
     checks = {"boundscheck": DEBUGGING, "initializedcheck": DEBUGGING}  # not in the file: its header would win
     source = str(KERNELS / "eager" / "eager.pyx")
     cythonize(Extension("tinycnn._kernels.eager.eager", [source]), compiler_directives=checks,
-              build_dir=str(GENERATED), include_path=[str(KERNELS / "eager")], annotate=ANNOTATE)
+              build_dir=str(GENERATED), include_path=[str(KERNELS / "eager")], annotate=ANNOTATE, force=ANNOTATE)
     code = GENERATED / KERNELS / "eager" / "eager.c"
     for isa, isa_flags in isas().items():
         for suffix, type_flags in TYPES.items():

@@ -93,5 +93,6 @@ def test_the_source_distribution_holds_all_sources(tmp_path):
     wanted = {str(file.relative_to(ROOT)) for folder in ("tinycnn", "tests", "docs", "examples")
               for file in (ROOT / folder).rglob("*")
               if file.suffix in {".py", ".pyx", ".pxd", ".pxi", ".h", ".md", ".jpg"}}
-    assert wanted and wanted <= names
+    assert wanted
+    assert wanted <= names
     assert not [name for name in names if name.endswith((".c", ".so"))]

@@ -21,7 +21,7 @@ FLOORS = (  # bottom first: a file may import what stands on lower floors, and o
     {"cli"},
     {"__main__"},
 )
-READERS = ({"engine"}, {"analysis", "export"})  # the other wing: it stands on the tape's floor and meets ours there only
+READERS = ({"engine"}, {"analysis", "export"})  # the other wing stands on the tape's floor: there alone the two meet
 TAPE = 1
 JOINING = {"cli", "__main__", "__init__"}  # may import both wings; the package's own __init__ imports anything
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -118,11 +118,19 @@ def test_only_numpy_is_imported_on_import(file):
 @pytest.mark.parametrize("file", sorted(f for s in ("*.pyx", "*.pxd", "*.pxi") for f in PACKAGE.rglob(s)), ids=name)
 def test_kernels_use_no_numpy_c_api_and_no_intrinsics(file):
     text = file.read_text(encoding="utf-8")
-    assert "cimport numpy" not in text and "numpy/arrayobject" not in text
-    assert "intrin.h" not in text and "_mm256_" not in text and "_mm512_" not in text
+    assert "cimport numpy" not in text
+    assert "numpy/arrayobject" not in text
+    assert "intrin.h" not in text
+    assert "_mm256_" not in text
+    assert "_mm512_" not in text
 
 
-def test_the_rule_refuses_what_it_should():
-    assert not allowed("autograd", "tensor") and not allowed("nn", "models") and not allowed("engine", "ops")
-    assert not allowed("training", "engine") and not allowed("_kernels", "autograd") and not allowed("data", "cli")
-    assert allowed("ops", "autograd") and allowed("cli", "engine") and allowed("export", "engine")
+@pytest.mark.parametrize(("importer", "target"), [("autograd", "tensor"), ("nn", "models"), ("engine", "ops"),
+                                                  ("training", "engine"), ("_kernels", "autograd"), ("data", "cli")])
+def test_the_rule_refuses_what_it_should(importer, target):
+    assert not allowed(importer, target)
+
+
+@pytest.mark.parametrize(("importer", "target"), [("ops", "autograd"), ("cli", "engine"), ("export", "engine")])
+def test_the_rule_allows_what_it_should(importer, target):
+    assert allowed(importer, target)

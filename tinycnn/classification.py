@@ -2,7 +2,7 @@
 
     classifier = Classifier("efficientnet_lite0")
     answer = classifier("cat.jpg")
-    answer.guesses[0].name, answer.network_ms
+    answer.classes[0].name, answer.network_ms
 """
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .autograd import no_grad
-from .data.images import load_image, prepare, require_pillow
 from .data.imagenet import class_names
+from .data.images import load_image, prepare, require_pillow
 from .models import create_model
 from .models.weights import WEIGHTS, load_weights, preprocessing
 from .nn import Module
+from .serialize import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Answer:
     """The likeliest classes of one photo, likeliest first, and how long the two halves of the work took."""
 
     file: str
-    guesses: list[Guess]
+    classes: list[Guess]
     decode_ms: float  # reading, decoding, resizing
     network_ms: float
 
@@ -42,12 +43,12 @@ class Answer:
 def probabilities(model: Module, batch: np.ndarray) -> np.ndarray:
     """Softmax of the logits of `model` in its present mode: float64 (N, classes) from float32 (N, 3, S, S).
 
-    Raises ValueError where they are not finite, which damaged weights bring about.
+    Raises CheckpointError where they are not finite, which damaged weights bring about.
     """
     with no_grad():
         logits = model(batch).numpy().astype(np.float64)
     if not np.isfinite(logits).all():
-        raise ValueError("the network's answer is not a number: its weights are damaged or belong to another network")
+        raise CheckpointError("the network's answer is not a number: its weights are damaged, or another network's")
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 

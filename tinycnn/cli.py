@@ -19,6 +19,7 @@ from .classification import Answer, Classifier
 from .data.images import ImageError, image_files
 from .models import list_models
 from .models.weights import WEIGHTS
+from .serialize import CheckpointError
 from .versions import __version__, show_versions
 
 FAILED, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -114,7 +115,7 @@ def _classify(options: argparse.Namespace) -> int:
         for photo in progress:
             try:
                 answers.append(classifier(photo))
-            except (OSError, ValueError) as error:
+            except (ImageError, CheckpointError, OSError) as error:
                 failures[str(photo)] = _reason(error)
                 continue
             if not options.json:
@@ -166,7 +167,7 @@ class _Progress:
 
 def _text(answer: Answer) -> str:
     head = f"{_shown(answer.file)}  (decode {answer.decode_ms:.1f} ms, network {answer.network_ms:.1f} ms)"
-    return "\n".join([head, *(f"  {100 * g.probability:5.1f} %  {g.index:4}  {g.name}" for g in answer.guesses)])
+    return "\n".join([head, *(f"  {100 * g.probability:5.1f} %  {g.index:4}  {g.name}" for g in answer.classes)])
 
 
 def _document(model: str, classifier: Classifier, answers: list[Answer], failures: dict[str, str]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def assert_close(got, want, dtype):
 @BUILDS
 @given(problem=problems())
 def test_values_and_adjoints(isa, dtype, problem):
-    x, w, b, gy, window = problem
+    x, w, b, _, window = problem
     with use(isa):
         y, gx, gw = run(*problem, dtype)
     assert_close(y, definition(x, w, b, window), dtype)

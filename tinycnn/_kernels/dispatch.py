@@ -16,7 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from . import cpu  # type: ignore[attr-defined]  # compiled
+NOT_COMPILED = (f"the kernels of tinycnn are not compiled in {os.path.dirname(__file__)}: install it (`pip install .`) "
+                "or compile them there (`python setup.py build_ext --inplace`)")
+try:
+    from . import cpu  # type: ignore[attr-defined]  # compiled
+except ImportError as error:
+    raise ImportError(NOT_COMPILED) from error
 
 NEEDS = {  # instruction set: features of the processor without which its build must not run
     "generic": frozenset(),
@@ -43,7 +48,7 @@ def available() -> list[str]:
 
 def _chosen() -> str:
     if not available():
-        raise ImportError("tinycnn: its kernels are not compiled here; install it with `pip install .`")
+        raise ImportError(NOT_COMPILED)
     wanted = os.environ.get("TINYCNN_ISA")
     if wanted is None:
         return available()[-1]

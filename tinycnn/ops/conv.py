@@ -11,7 +11,7 @@ import numpy as np
 from .._kernels import kernels
 from ..autograd import Function, Shape
 from ..tensor import Tensor
-from . import im2col, pointwise
+from . import depthwise, im2col, pointwise, winograd
 from .geometry import Window, window
 
 
@@ -19,6 +19,10 @@ def algorithm(x_shape: Shape, w_shape: Shape, window: Window, groups: int) -> Mo
     """How a convolution is computed: the choice depends on shapes alone."""
     if pointwise.suits(x_shape, w_shape, window, groups):
         return pointwise
+    if depthwise.suits(x_shape, w_shape, window, groups):
+        return depthwise
+    if winograd.suits(x_shape, w_shape, window, groups):
+        return winograd
     return im2col
 
 

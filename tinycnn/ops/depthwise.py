@@ -11,12 +11,12 @@ from .._kernels import get_num_threads, kernels, scratch
 from ..autograd import Shape
 from .geometry import Window
 
-MOST_TAPS = 128  # what the kernels have room for; a kernel of 11 x 11 fits
+MOST_TAPS = 128  # what the kernels have room for; a kernel of 11 x 11 fits, and so does a stride of 11
 
 
 def suits(x: Shape, w: Shape, window: Window, groups: int) -> bool:
     """Whether a convolution is depthwise: every input channel a group of its own."""
-    return groups == x[1] and w[1] == 1 and w[2]*w[3] <= MOST_TAPS
+    return groups == x[1] and w[1] == 1 and max(w[2]*w[3], window.stride[0]*window.stride[1]) <= MOST_TAPS
 
 
 def _scratch(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:

@@ -1,9 +1,9 @@
-# Depthwise convolution, y[k, p, q] = b[k] + sum over taps (i, j) of w[k, i, j] x[k // m, p sh - top + i dh, q sw - left + j dw].
+# Depthwise convolution: y[k, p, q] = b[k] + sum over taps (i, j) of w[k, i, j] x[k // m, p sh - top + i dh, q sw - left + j dw].
 #
-# Each plane is small, each weight is used once per output, so this is about loads.  A strip of rows of one channel is
-# copied into scratch that stays in the first-level cache: zero-padded, each row spread over its sw column phases, so that
-# tap j of neighbouring outputs is unit-stride at any stride.  Maps narrower than half a vector lie side by side there,
-# one image after the other: they share their kernel.  Then
+# Each plane is small and each weight serves one plane only, so this is about loads.  A strip of rows of one channel is
+# copied to the first-level cache: zero-padded, each row spread over its sw column phases, so that tap j of neighbouring
+# outputs is unit-stride at any stride.  Maps narrower than half a vector lie side by side there, one image after the
+# other: they share their kernel.  Then
 #     for 4 output rows x 1 vector of columns:  for column j of the kernel:  load the rows that they touch, once;
 #         for i, r: acc[r] += w[i, j] row[r sh + i]
 # which is 18 loads for 36 multiply-adds of 3x3; a vector that is not aligned costs two loads of a cache line each, so
@@ -15,26 +15,16 @@
 # Channels are independent: threads share them out, and the bits do not depend on how.
 
 cdef enum:
-    MOST_TAPS = 128
-    STRIP_ELEMENTS = 6144                 # elements of a strip: half of a first-level cache in float32
-    STRIP_ROWS = 4                     # output rows of a tile
+    MOST_TAPS = 128              # of a kernel, and phases of a stride: what `Depthwise` has room for
+    STRIP_ROWS = 4               # output rows of a tile
 
-cdef struct Strip:               # how a part of a channel lies in scratch
-    ix images                    # side by side
-    ix width                     # columns of one image in one phase, with its padding
-    ix total                     # columns up to the last output of the last image
-    ix pitch                     # elements from row to row: all phases of all images
-    ix rows                      # output rows that one strip is good for
-    ix filled                    # rows of the strip
-    ix spare                     # elements of the second buffer: outputs (y, gx), or gy
-
-cdef struct Taps:                # of the general path: where each tap lies, and its weight
-    ix count
-    ix offset[MOST_TAPS]
-    real weight[MOST_TAPS]
-
-cdef struct Depthwise:
-    ix n, c, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left
+cdef struct Depthwise:           # one call: its extents, its strips, and where its taps lie in them
+    ix n, c, m, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left
+    Strip z
+    ix offset[MOST_TAPS]         # phase by phase
+    int weight[MOST_TAPS]        # which element of the kernel that is
+    int first[MOST_TAPS + 1]     # the taps of phase f are first[f], ..., first[f + 1] - 1
+    int code[MOST_TAPS]          # the tile for phase f: see `strip_outputs`
 
 
 cdef inline ix side_by_side(ix n, ix columns, ix width) noexcept nogil:
@@ -42,59 +32,70 @@ cdef inline ix side_by_side(ix n, ix columns, ix width) noexcept nogil:
     return 1 if 2*columns > VW else min(n, max(1, 4*<ix>VW//width))
 
 
-cdef Strip strip_of_x(Depthwise s) noexcept nogil:
-    """For y and gw: output columns read (kw - 1) dw // sw columns of a phase further."""
-    cdef Strip z
-    z.width = s.ow + (s.kw - 1)*s.dw//s.sw
-    z.images = side_by_side(s.n, s.ow, z.width)
-    z.total = (z.images - 1)*z.width + s.ow
-    z.pitch = s.sw*z.images*z.width
-    z.rows = min(s.oh, max(STRIP_ROWS, (STRIP_ELEMENTS//z.pitch - (s.kh - 1)*s.dh)//s.sh))
-    z.filled = (z.rows - 1)*s.sh + (s.kh - 1)*s.dh + 1
+cdef void strips_of_x(Depthwise *d) noexcept nogil:
+    """For y and gw: output columns read (kw - 1) dw // sw columns of a phase further.  One phase of taps."""
+    cdef Strip *z = &d.z
+    cdef ix i, j, t
+    z.width = d.ow + (d.kw - 1)*d.dw//d.sw
+    z.images = side_by_side(d.n, d.ow, z.width)
+    z.total = (z.images - 1)*z.width + d.ow
+    z.phase = z.images*z.width
+    z.pitch = d.sw*z.phase
+    z.rows = min(d.oh, max(STRIP_ROWS, (STRIP_ELEMENTS - d.kh*d.dh*z.pitch)//(d.sh*z.pitch + z.total)))
+    z.filled = (z.rows - 1)*d.sh + (d.kh - 1)*d.dh + 1
     z.spare = z.rows*((z.total + VW - 1)//VW*VW)    # whole vectors, so that gy ends in zeros
-    return z
+    for t in range(d.kh*d.kw):
+        i, j = t//d.kw, t%d.kw
+        d.offset[t] = i*d.dh*z.pitch + j*d.dw%d.sw*z.phase + j*d.dw//d.sw
+        d.weight[t] = <int>t
+    d.first[0], d.first[1] = 0, <int>(d.kh*d.kw)
+    d.code[0] = <int>(100*d.kh + 10*d.kw + d.sh) if d.dh == 1 else 0
 
 
-cdef Strip strip_of_gy(Depthwise s) noexcept nogil:
-    """For gx: the phase columns left // sw to (left + w - 1) // sw, which read (kw - 1) dw // sw columns before them."""
-    cdef Strip z
-    cdef ix columns = (s.left + s.w - 1)//s.sw - s.left//s.sw + 1, lines = (s.top + s.h - 1)//s.sh - s.top//s.sh + 1
-    z.width = columns + (s.kw - 1)*s.dw//s.sw
-    z.images = side_by_side(s.n, columns, z.width)
+cdef void strips_of_gy(Depthwise *d) noexcept nogil:
+    """For gx: the phase columns left // sw to (left + w - 1) // sw, which read (kw - 1) dw // sw columns before them.
+
+    sh sw phases of taps, the last tap first: in the order in which they lie in the strip."""
+    cdef Strip *z = &d.z
+    cdef ix columns = (d.left + d.w - 1)//d.sw - d.left//d.sw + 1, lines = (d.top + d.h - 1)//d.sh - d.top//d.sh + 1
+    cdef ix up = (d.kh - 1)*d.dh//d.sh, back = (d.kw - 1)*d.dw//d.sw, i, j, t, f
+    cdef int count = 0
+    z.width = columns + back
+    z.images = side_by_side(d.n, columns, z.width)
     z.total = (z.images - 1)*z.width + columns
-    z.pitch = z.images*z.width
-    z.rows = min(lines, max(STRIP_ROWS, STRIP_ELEMENTS//(z.pitch*(1 + s.sw)) - (s.kh - 1)*s.dh//s.sh))
-    z.filled = z.rows + (s.kh - 1)*s.dh//s.sh
-    z.spare = s.sw*z.rows*z.pitch + VW
-    return z
-
-
-cdef inline ix strip_elements(Strip z) noexcept nogil:
-    return z.filled*z.pitch + VW + z.spare
+    z.phase = z.pitch = z.images*z.width
+    z.rows = min(lines, max(STRIP_ROWS, STRIP_ELEMENTS//(z.pitch*(1 + d.sw)) - up))
+    z.filled = z.rows + up
+    z.spare = d.sw*z.rows*z.pitch + VW
+    for f in range(d.sh*d.sw):
+        d.first[f] = count
+        for t in range(d.kh*d.kw - 1, -1, -1):
+            i, j = t//d.kw, t%d.kw
+            if i*d.dh%d.sh == f//d.sw and j*d.dw%d.sw == f%d.sw:
+                d.offset[count] = (up - i*d.dh//d.sh)*z.pitch + back - j*d.dw//d.sw
+                d.weight[count] = <int>t
+                count += 1
+        d.code[f] = 0
+        if d.dh == 1 and d.dw == 1:    # the taps of a phase are a kernel of ceil((kh - a) / sh) rows
+            d.code[f] = <int>(100*((d.kh - f//d.sw + d.sh - 1)//d.sh) + 10*((d.kw - f%d.sw + d.sw - 1)//d.sw) + 1)
+    d.first[d.sh*d.sw] = count
 
 
 def depthwise_scratch(ix n, ix h, ix w, ix oh, ix ow, int kh, int kw, int sh, int sw, int dh, int dw, int top, int left):
     """Elements of scratch memory that these kernels want per thread."""
-    cdef Depthwise s = Depthwise(n, 1, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left)
-    return max(strip_elements(strip_of_x(s)), strip_elements(strip_of_gy(s)))
-
-
-cdef inline void fill_strip(const real *x, ix image, ix images, ix h, ix w, real *strip, ix first, ix rows, Strip z,
-                      ix stride, ix shift) noexcept nogil:
-    """Rows first, first + 1, ... of `images` maps (h, w), which lie `image` apart; column c goes to c + shift."""
-    cdef ix q, g, begin = max(0, -shift), n = min(w, z.width*stride - shift) - begin
-    for q in range(rows):
-        if not 0 <= first + q < h:
-            memset(strip + q*z.pitch, 0, z.pitch*sizeof(real))
-        elif n > 0:
-            for g in range(images):
-                spread(x + g*image + (first + q)*w + begin, strip + q*z.pitch + g*z.width, z.pitch//stride, n,
-                       stride, begin + shift)
+    cdef Depthwise d
+    d.n, d.h, d.w, d.oh, d.ow, d.kh, d.kw = n, h, w, oh, ow, kh, kw
+    d.sh, d.sw, d.dh, d.dw, d.top, d.left = sh, sw, dh, dw, top, left
+    require(kh*kw <= MOST_TAPS and sh*sw <= MOST_TAPS, f"depthwise: more than {MOST_TAPS} taps or phases")
+    strips_of_x(&d)
+    cdef ix size = strip_size(&d.z)
+    strips_of_gy(&d)
+    return max(size, strip_size(&d.z))
 
 
 # ---------------------------------------------------------------- tiles
-cdef inline void window_tile(const real *x, ix pitch, const ix *column, const vf *w, vf start, bint add, real *y, ix y_pitch,
-                      ix n, int KH, int KW, int SH, int R) noexcept nogil:
+cdef inline void window_tile(const real *x, ix pitch, const ix *column, const vf *w, vf start, bint add, real *y,
+                             ix y_pitch, ix n, int KH, int KW, int SH, int R) noexcept nogil:
     """R rows of up to a vector of outputs, for a kernel KH x KW without row dilation."""
     cdef vf acc[STRIP_ROWS]
     cdef vf row[(STRIP_ROWS - 1)*2 + 5]
@@ -108,45 +109,38 @@ cdef inline void window_tile(const real *x, ix pitch, const ix *column, const vf
             for r in range(R):
                 acc[r] = vfma(w[i*KW + j], row[r*SH + i], acc[r])
     for r in range(R):
-        if n >= VW:
-            vstore(y + r*y_pitch, acc[r])
-        else:
-            vstore_part(y + r*y_pitch, acc[r], n)
+        vstore_part(y + r*y_pitch, acc[r], n)
+
+
+cdef inline void window_rows(const real *x, ix pitch, const ix *column, const vf *w, vf start, bint add, real *y,
+                             ix y_pitch, ix columns, int KH, int KW, int SH, int R) noexcept nogil:
+    cdef ix c = 0
+    while c < columns:
+        window_tile(x + c, pitch, column, w, start, add, y + c, y_pitch, min(columns - c, <ix>VW), KH, KW, SH, R)
+        c += VW
 
 
 cdef inline void window_tiles(const real *x, ix pitch, const ix *column, const real *w, real start, bint add, real *y,
-                       ix y_pitch, ix rows, ix columns, int KH, int KW, int SH) noexcept nogil:
+                              ix y_pitch, ix rows, ix columns, int KH, int KW, int SH) noexcept nogil:
     """rows x columns outputs."""
     cdef vf weight[25]
     cdef vf bias = vset(start)
-    cdef ix r = 0, c
+    cdef ix r = 0
     cdef int t
     for t in range(KH*KW):
         weight[t] = vset(w[t])
     while r + 4 <= rows:
-        c = 0
-        while c < columns:
-            window_tile(x + r*SH*pitch + c, pitch, column, weight, bias, add, y + r*y_pitch + c, y_pitch,
-                 min(columns - c, <ix>VW), KH, KW, SH, 4)
-            c += VW
+        window_rows(x + r*SH*pitch, pitch, column, weight, bias, add, y + r*y_pitch, y_pitch, columns, KH, KW, SH, 4)
         r += 4
     if r + 2 <= rows:
-        c = 0
-        while c < columns:
-            window_tile(x + r*SH*pitch + c, pitch, column, weight, bias, add, y + r*y_pitch + c, y_pitch,
-                 min(columns - c, <ix>VW), KH, KW, SH, 2)
-            c += VW
+        window_rows(x + r*SH*pitch, pitch, column, weight, bias, add, y + r*y_pitch, y_pitch, columns, KH, KW, SH, 2)
         r += 2
     if r < rows:
-        c = 0
-        while c < columns:
-            window_tile(x + r*SH*pitch + c, pitch, column, weight, bias, add, y + r*y_pitch + c, y_pitch,
-                 min(columns - c, <ix>VW), KH, KW, SH, 1)
-            c += VW
+        window_rows(x + r*SH*pitch, pitch, column, weight, bias, add, y + r*y_pitch, y_pitch, columns, KH, KW, SH, 1)
 
 
-cdef inline void tap_tile(const real *x, ix step, Taps *taps, vf start, bint add, real *y, ix y_pitch, ix n,
-                          int R) noexcept nogil:
+cdef inline void tap_tile(const real *x, ix step, const ix *offset, const real *w, ix taps, vf start, bint add, real *y,
+                          ix y_pitch, ix n, int R) noexcept nogil:
     """R rows of up to a vector of outputs, for any taps; output rows are `step` apart in x."""
     cdef vf acc[STRIP_ROWS]
     cdef vf weight
@@ -154,205 +148,183 @@ cdef inline void tap_tile(const real *x, ix step, Taps *taps, vf start, bint add
     cdef int r
     for r in range(R):
         acc[r] = start + vload_part(y + r*y_pitch, n) if add else start
-    for t in range(taps.count):
-        weight = vset(taps.weight[t])
+    for t in range(taps):
+        weight = vset(w[t])
         for r in range(R):
-            acc[r] = vfma(weight, vload(x + taps.offset[t] + r*step), acc[r])
+            acc[r] = vfma(weight, vload(x + offset[t] + r*step), acc[r])
     for r in range(R):
         vstore_part(y + r*y_pitch, acc[r], n)
 
 
-cdef void tap_tiles(const real *x, ix step, Taps *taps, real start, bint add, real *y, ix y_pitch, ix rows,
-                    ix columns) noexcept nogil:
+cdef void tap_tiles(const real *x, ix step, const ix *offset, const real *w, ix taps, real start, bint add, real *y,
+                    ix y_pitch, ix rows, ix columns) noexcept nogil:
     cdef vf bias = vset(start)
-    cdef ix r = 0, c
+    cdef ix r = 0, c, n
     while r < rows:
         c = 0
         while c < columns:
+            n = min(columns - c, <ix>VW)
             if r + STRIP_ROWS <= rows:
-                tap_tile(x + r*step + c, step, taps, bias, add, y + r*y_pitch + c, y_pitch, min(columns - c, <ix>VW), STRIP_ROWS)
+                tap_tile(x + r*step + c, step, offset, w, taps, bias, add, y + r*y_pitch + c, y_pitch, n, STRIP_ROWS)
             else:
-                tap_tile(x + r*step + c, step, taps, bias, add, y + r*y_pitch + c, y_pitch, min(columns - c, <ix>VW), 1)
+                tap_tile(x + r*step + c, step, offset, w, taps, bias, add, y + r*y_pitch + c, y_pitch, n, 1)
             c += VW
         r += STRIP_ROWS if r + STRIP_ROWS <= rows else 1
 
 
-# ---------------------------------------------------------------- y
-cdef Taps forward_taps(const real *w, Depthwise s, Strip z) noexcept nogil:
-    cdef Taps taps
-    cdef ix i, j
-    taps.count = s.kh*s.kw
-    for i in range(s.kh):
-        for j in range(s.kw):
-            taps.offset[i*s.kw + j] = i*s.dh*z.pitch + j*s.dw%s.sw*(z.pitch//s.sw) + j*s.dw//s.sw
-            taps.weight[i*s.kw + j] = w[i*s.kw + j]
-    return taps
-
-
-cdef void strip_outputs(const real *x, Taps *taps, real start, real *y, ix y_pitch, ix rows, ix columns, Depthwise s,
-                  Strip z) noexcept nogil:
-    """A strip of y: the kernels that networks use have tiles of their own."""
-    cdef const ix *column = taps.offset   # the first row of taps
-    cdef const real *w = taps.weight
-    if s.kh == 3 and s.kw == 3 and s.dh == 1 and s.sh == 1:
-        window_tiles(x, z.pitch, column, w, start, False, y, y_pitch, rows, columns, 3, 3, 1)
-    elif s.kh == 3 and s.kw == 3 and s.dh == 1 and s.sh == 2:
-        window_tiles(x, z.pitch, column, w, start, False, y, y_pitch, rows, columns, 3, 3, 2)
-    elif s.kh == 5 and s.kw == 5 and s.dh == 1 and s.sh == 1:
-        window_tiles(x, z.pitch, column, w, start, False, y, y_pitch, rows, columns, 5, 5, 1)
-    elif s.kh == 5 and s.kw == 5 and s.dh == 1 and s.sh == 2:
-        window_tiles(x, z.pitch, column, w, start, False, y, y_pitch, rows, columns, 5, 5, 2)
+cdef void strip_outputs(const real *x, const Depthwise *d, ix phase, ix step, const real *w, real start, bint add,
+                        real *y, ix y_pitch, ix rows, ix columns) noexcept nogil:
+    """Outputs from a strip; `step` strip rows to an output row.  The kernels that networks use have their own tiles:
+    kernel rows, columns, stride as the digits of a code.
+    """
+    cdef const ix *at = d.offset + d.first[phase]
+    cdef ix taps = d.first[phase + 1] - d.first[phase], t, pitch = d.z.pitch
+    cdef int code = d.code[phase]
+    cdef real weight[MOST_TAPS]
+    for t in range(taps):
+        weight[t] = w[d.weight[d.first[phase] + t]]
+    if code == 331:
+        window_tiles(x, pitch, at, weight, start, add, y, y_pitch, rows, columns, 3, 3, 1)
+    elif code == 332:
+        window_tiles(x, pitch, at, weight, start, add, y, y_pitch, rows, columns, 3, 3, 2)
+    elif code == 551:
+        window_tiles(x, pitch, at, weight, start, add, y, y_pitch, rows, columns, 5, 5, 1)
+    elif code == 552:
+        window_tiles(x, pitch, at, weight, start, add, y, y_pitch, rows, columns, 5, 5, 2)
+    elif code == 221:
+        window_tiles(x, pitch, at, weight, start, add, y, y_pitch, rows, columns, 2, 2, 1)
+    elif code == 321:
+        window_tiles(x, pitch, at, weight, start, add, y, y_pitch, rows, columns, 3, 2, 1)
+    elif code == 231:
+        window_tiles(x, pitch, at, weight, start, add, y, y_pitch, rows, columns, 2, 3, 1)
     else:
-        tap_tiles(x, s.sh*z.pitch, taps, start, False, y, y_pitch, rows, columns)
+        tap_tiles(x, step*pitch, at, weight, taps, start, add, y, y_pitch, rows, columns)
 
 
-cdef void forward_channel(const real *x, const real *w, const real *b, real *y, real *strip, ix images, ix m, Depthwise s,
-                          Strip z) noexcept nogil:
+# ---------------------------------------------------------------- y
+cdef void forward_item(const Depthwise *d, const real *x, const real *w, const real *b, real *y, real *strip,
+                       ix images) noexcept nogil:
     """The m outputs of one channel of some images."""
-    cdef real *spare = strip + z.filled*z.pitch + VW
-    cdef ix first, rows, k, g, r, wide = z.spare//z.rows
+    cdef const Strip *z = &d.z
+    cdef real *spare = strip + strip_end(z)
+    cdef ix first = 0, rows, k, g, r, wide = (z.total + VW - 1)//VW*VW
     cdef real *to
-    cdef Taps taps
-    first = 0
-    while first < s.oh:
-        rows = min(z.rows, s.oh - first)
-        fill_strip(x, s.c*s.h*s.w, images, s.h, s.w, strip, first*s.sh - s.top, (rows - 1)*s.sh + (s.kh - 1)*s.dh + 1, z, s.sw,
-             s.left)
-        for k in range(m):
-            taps = forward_taps(w + k*s.kh*s.kw, s, z)
-            to = y + k*s.oh*s.ow + first*s.ow
+    while first < d.oh:
+        rows = min(z.rows, d.oh - first)
+        fill_strip(x, d.c*d.h*d.w, images, d.h, d.w, strip, first*d.sh - d.top, (rows - 1)*d.sh + (d.kh - 1)*d.dh + 1,
+                   z, d.sw, d.left)
+        for k in range(d.m):
+            to = y + (k*d.oh + first)*d.ow
             if z.images == 1:
-                strip_outputs(strip, &taps, b[k] if b else 0, to, s.ow, rows, s.ow, s, z)
+                strip_outputs(strip, d, 0, d.sh, w + k*d.kh*d.kw, b[k] if b else 0, False, to, d.ow, rows, d.ow)
                 continue
-            strip_outputs(strip, &taps, b[k] if b else 0, spare, wide, rows, z.total, s, z)
+            strip_outputs(strip, d, 0, d.sh, w + k*d.kh*d.kw, b[k] if b else 0, False, spare, wide, rows, z.total)
             for g in range(images):
                 for r in range(rows):
-                    copy_row(spare + r*wide + g*z.width, to + g*s.c*m*s.oh*s.ow + r*s.ow, s.ow)
+                    copy_row(spare + r*wide + g*z.width, to + g*d.c*d.m*d.oh*d.ow + r*d.ow, d.ow)
         first += z.rows
 
 
-cdef void forward_span(const real *x, const real *w, const real *b, real *y, real *scratch, ix first, ix last, ix m,
-                       Depthwise s, Strip z) noexcept nogil:
+cdef void forward_span(const Depthwise *d, const real *x, const real *w, const real *b, real *y, real *scratch,
+                       ix first, ix last) noexcept nogil:
     """Items [first, last): channel by channel, group of images by group."""
     cdef ix item, c, n
-    memset(scratch, 0, strip_elements(z)*sizeof(real))
+    memset(scratch, 0, strip_size(&d.z)*sizeof(real))
     for item in range(first, last):
-        c, n = item%s.c, item//s.c*z.images
-        forward_channel(x + (n*s.c + c)*s.h*s.w, w + c*m*s.kh*s.kw, b + c*m if b else b,
-                        y + (n*s.c + c)*m*s.oh*s.ow, scratch, min(z.images, s.n - n), m, s, z)
+        c, n = item%d.c, item//d.c*d.z.images
+        forward_item(d, x + (n*d.c + c)*d.h*d.w, w + c*d.m*d.kh*d.kw, b + c*d.m if b else b,
+                     y + (n*d.c + c)*d.m*d.oh*d.ow, scratch, min(d.z.images, d.n - n))
 
 
-cdef Depthwise depthwise_shape(const real[:, :, :, ::1] x, const real[:, :, :, ::1] y, const real[:, :, ::1] w, int sh, int sw,
-                           int dh, int dw, int top, int left) except *:
+cdef int describe_depthwise(Depthwise *d, const real[:, :, :, ::1] x, const real[:, :, :, ::1] y, const real[:, :, ::1] w, int sh,
+                  int sw, int dh, int dw, int top, int left) except -1:
     """The extents, once they are known to fit."""
-    require(x.shape[0] == y.shape[0] and y.shape[1]%x.shape[1] == 0 and y.shape[1] == w.shape[0],
+    require(x.shape[0] == y.shape[0] and x.shape[1] >= 1 and y.shape[1]%x.shape[1] == 0 and y.shape[1] == w.shape[0],
             "depthwise: x, y and w do not fit")
-    require(w.shape[1]*w.shape[2] <= MOST_TAPS, f"depthwise: a kernel has at most {MOST_TAPS} elements")
     require(min(sh, sw, dh, dw) >= 1 and min(top, left) >= 0, "depthwise: the window has no extent")
-    require(min(x.shape[0], x.shape[1], x.shape[2], x.shape[3]) >= 1 and
+    require(w.shape[1]*w.shape[2] <= MOST_TAPS and sh*sw <= MOST_TAPS, f"depthwise: more than {MOST_TAPS} taps or phases")
+    require(min(x.shape[0], x.shape[2], x.shape[3]) >= 1 and
             min(y.shape[1], y.shape[2], y.shape[3], w.shape[1], w.shape[2]) >= 1, "depthwise: an array is empty")
-    return Depthwise(x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[2], y.shape[3], w.shape[1], w.shape[2],
-                 sh, sw, dh, dw, top, left)
+    d.n, d.c, d.m, d.h, d.w = x.shape[0], x.shape[1], y.shape[1]//x.shape[1], x.shape[2], x.shape[3]
+    d.oh, d.ow, d.kh, d.kw = y.shape[2], y.shape[3], w.shape[1], w.shape[2]
+    d.sh, d.sw, d.dh, d.dw, d.top, d.left = sh, sw, dh, dw, top, left
+    return 0
 
 
-cdef int team_with(ix work, ix scratch, ix need) except -1:
+cdef int depthwise_team(const Depthwise *d, ix scratch) except -1:
     """Threads that the work deserves and the scratch memory is enough for."""
+    cdef ix need = strip_size(&d.z)
     require(scratch >= need, f"depthwise: scratch must have {need} elements per thread")
-    return <int>min(<ix>team(work), scratch//need)
+    return <int>min(<ix>team(d.n*d.c*d.m*d.oh*d.ow*d.kh*d.kw//VW), scratch//need)
 
 
 def depthwise_forward(const real[:, :, :, ::1] x, const real[:, :, ::1] w, const real[::1] b, real[:, :, :, ::1] y,
                       real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
     # IN (n, c, h, w)  IN (c m, kh, kw)  IN (c m,) or None  OUT (n, c m, oh, ow)
-    cdef Depthwise s = depthwise_shape(x, y, w, sh, sw, dh, dw, top, left)
+    cdef Depthwise d
+    describe_depthwise(&d, x, y, w, sh, sw, dh, dw, top, left)
     require(b is None or b.shape[0] == y.shape[1], "depthwise: y and b do not fit")
-    cdef Strip z = strip_of_x(s)
-    cdef ix m = y.shape[1]//s.c, need = strip_elements(z), items = s.c*((s.n + z.images - 1)//z.images)
+    strips_of_x(&d)
     cdef const real *bias = NULL
     if b is not None:
         bias = &b[0]
-    cdef int t, threads = team_with(y.shape[1]*s.n*s.oh*s.ow*s.kh*s.kw//VW, scratch.shape[0], need)
+    cdef ix items = d.c*((d.n + d.z.images - 1)//d.z.images), need = strip_size(&d.z)
+    cdef int t, threads = depthwise_team(&d, scratch.shape[0])
     for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        forward_span(&x[0, 0, 0, 0], &w[0, 0, 0], bias, &y[0, 0, 0, 0], &scratch[0] + t*need, items*t//threads,
-                     items*(t + 1)//threads, m, s, z)
+        forward_span(&d, &x[0, 0, 0, 0], &w[0, 0, 0], bias, &y[0, 0, 0, 0], &scratch[0] + t*need, items*t//threads,
+                     items*(t + 1)//threads)
 
 
 # ---------------------------------------------------------------- gx
-cdef Taps gradient_taps(const real *w, ix a, ix b, Depthwise s, Strip z) noexcept nogil:
-    """The taps of phase (a, b), last one first: in the order in which they lie in the strip."""
-    cdef Taps taps
-    cdef ix i, j, up = (s.kh - 1)*s.dh//s.sh, back = (s.kw - 1)*s.dw//s.sw
-    taps.count = 0
-    for i in range(s.kh - 1, -1, -1):
-        for j in range(s.kw - 1, -1, -1):
-            if i*s.dh%s.sh == a and j*s.dw%s.sw == b:
-                taps.offset[taps.count] = (up - i*s.dh//s.sh)*z.pitch + back - j*s.dw//s.sw
-                taps.weight[taps.count] = w[i*s.kw + j]
-                taps.count += 1
-    return taps
-
-
-cdef void input_phase(const real *gy, Taps *taps, bint add, real *gx, ix gx_pitch, ix rows, ix columns, Depthwise s,
-                      Strip z) noexcept nogil:
-    cdef bint plain = s.sh == 1 and s.sw == 1 and s.dh == 1
-    if plain and s.kh == 3 and s.kw == 3:
-        window_tiles(gy, z.pitch, taps.offset, taps.weight, 0, add, gx, gx_pitch, rows, columns, 3, 3, 1)
-    elif plain and s.kh == 5 and s.kw == 5:
-        window_tiles(gy, z.pitch, taps.offset, taps.weight, 0, add, gx, gx_pitch, rows, columns, 5, 5, 1)
-    else:
-        tap_tiles(gy, z.pitch, taps, 0, add, gx, gx_pitch, rows, columns)
-
-
-cdef void input_lines(const real *gy, const real *w, real *gx, real *strip, ix images, ix m, ix u, ix rows, ix a,
-                      Depthwise s, Strip z) noexcept nogil:
+cdef void input_lines(const Depthwise *d, const real *gy, const real *w, real *gx, real *strip, ix images, ix u,
+                      ix rows, ix a) noexcept nogil:
     """The rows of gx of row phase a that are among phase rows u, ..., u + rows - 1."""
-    cdef ix up = (s.kh - 1)*s.dh//s.sh, shift = (s.kw - 1)*s.dw//s.sw - s.left//s.sw
-    cdef ix begin = 1 if u*s.sh + a < s.top else 0, line = (u + begin)*s.sh + a - s.top, b, g, r, k
-    cdef ix count = min(rows, (s.h - 1 + s.top - a)//s.sh + 1 - u if s.h - 1 + s.top >= a else 0) - begin
-    cdef real *spare = strip + z.filled*z.pitch + VW
-    cdef bint straight = s.sw == 1 and z.images == 1
-    cdef Taps taps
-    for k in range(m):
-        if m > 1 or a == 0:
-            fill_strip(gy + k*s.oh*s.ow, s.c*m*s.oh*s.ow, images, s.oh, s.ow, strip, u - up, rows + up, z, 1, shift)
-        for b in range(s.sw):
-            taps = gradient_taps(w + k*s.kh*s.kw, a, b, s, z)
-            if straight:
-                input_phase(strip + begin*z.pitch, &taps, k > 0, gx + line*s.w, s.sh*s.w, count, s.w, s, z)
-            else:
-                input_phase(strip + begin*z.pitch, &taps, k > 0, spare + b*z.rows*z.pitch, z.pitch, count, z.total, s, z)
+    cdef const Strip *z = &d.z
+    cdef ix up = (d.kh - 1)*d.dh//d.sh, shift = (d.kw - 1)*d.dw//d.sw - d.left//d.sw, bottom = d.h - 1 + d.top
+    cdef ix begin = 1 if u*d.sh + a < d.top else 0, line = (u + begin)*d.sh + a - d.top, b, g, r, k
+    cdef ix count = min(rows, (bottom - a)//d.sh + 1 - u if bottom >= a else 0) - begin
+    cdef real *spare = strip + strip_end(z)
+    cdef bint straight = d.sw == 1 and z.images == 1
+    for k in range(d.m):
+        if d.m > 1 or a == 0:
+            fill_strip(gy + k*d.oh*d.ow, d.c*d.m*d.oh*d.ow, images, d.oh, d.ow, strip, u - up, rows + up, z, 1, shift)
+        for b in range(d.sw):
+            strip_outputs(strip + begin*z.pitch, d, a*d.sw + b, 1, w + k*d.kh*d.kw, 0, k > 0,
+                          gx + line*d.w if straight else spare + b*z.rows*z.pitch,
+                          d.sh*d.w if straight else z.pitch, count, d.w if straight else z.total)
     if not straight:
         for g in range(images):
             for r in range(count):
-                merge(spare + r*z.pitch + g*z.width, gx + g*s.c*s.h*s.w + (line + r*s.sh)*s.w, z.rows*z.pitch, s.w, s.sw,
-                      s.left%s.sw)
+                merge_row(spare + r*z.pitch + g*z.width, gx + g*d.c*d.h*d.w + (line + r*d.sh)*d.w, z.rows*z.pitch, d.w, d.sw,
+                      d.left%d.sw)
 
 
-cdef void input_span(const real *gy, const real *w, real *gx, real *scratch, ix first, ix last, ix m, Depthwise s,
-                     Strip z) noexcept nogil:
+cdef void input_span(const Depthwise *d, const real *gy, const real *w, real *gx, real *scratch, ix first,
+                     ix last) noexcept nogil:
     """Items [first, last): channel by channel, group of images by group."""
-    cdef ix item, c, n, u, a, begin = s.top//s.sh, end = (s.top + s.h - 1)//s.sh + 1
-    memset(scratch, 0, strip_elements(z)*sizeof(real))
+    cdef ix item, c, n, u, a, end = (d.top + d.h - 1)//d.sh + 1
+    memset(scratch, 0, strip_size(&d.z)*sizeof(real))
     for item in range(first, last):
-        c, n = item%s.c, item//s.c*z.images
-        u = begin
+        c, n = item%d.c, item//d.c*d.z.images
+        u = d.top//d.sh
         while u < end:
-            for a in range(s.sh):
-                input_lines(gy + (n*s.c + c)*m*s.oh*s.ow, w + c*m*s.kh*s.kw, gx + (n*s.c + c)*s.h*s.w, scratch,
-                            min(z.images, s.n - n), m, u, min(z.rows, end - u), a, s, z)
-            u += z.rows
+            for a in range(d.sh):
+                input_lines(d, gy + (n*d.c + c)*d.m*d.oh*d.ow, w + c*d.m*d.kh*d.kw, gx + (n*d.c + c)*d.h*d.w, scratch,
+                            min(d.z.images, d.n - n), u, min(d.z.rows, end - u), a)
+            u += d.z.rows
 
 
 def depthwise_backward_input(const real[:, :, :, ::1] gy, const real[:, :, ::1] w, real[:, :, :, ::1] gx,
                              real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
     # IN (n, c m, oh, ow)  IN (c m, kh, kw)  OUT (n, c, h, w)
-    cdef Depthwise s = depthwise_shape(gx, gy, w, sh, sw, dh, dw, top, left)
-    cdef Strip z = strip_of_gy(s)
-    cdef ix m = gy.shape[1]//s.c, need = strip_elements(z), items = s.c*((s.n + z.images - 1)//z.images)
-    cdef int t, threads = team_with(gy.shape[1]*s.n*s.oh*s.ow*s.kh*s.kw//VW, scratch.shape[0], need)
+    cdef Depthwise d
+    describe_depthwise(&d, gx, gy, w, sh, sw, dh, dw, top, left)
+    strips_of_gy(&d)
+    cdef ix items = d.c*((d.n + d.z.images - 1)//d.z.images), need = strip_size(&d.z)
+    cdef int t, threads = depthwise_team(&d, scratch.shape[0])
     for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        input_span(&gy[0, 0, 0, 0], &w[0, 0, 0], &gx[0, 0, 0, 0], &scratch[0] + t*need, items*t//threads,
-                   items*(t + 1)//threads, m, s, z)
+        input_span(&d, &gy[0, 0, 0, 0], &w[0, 0, 0], &gx[0, 0, 0, 0], &scratch[0] + t*need, items*t//threads,
+                   items*(t + 1)//threads)
 
 
 # ---------------------------------------------------------------- gw
@@ -407,70 +379,70 @@ cdef inline void weight_tap(const real *x, ix step, const real *gy, ix gy_pitch,
     total[0] = acc
 
 
-cdef void weight_strip(const real *x, Taps *taps, const real *gy, ix gy_pitch, ix rows, vf *total, Depthwise s,
-                       Strip z) noexcept nogil:
+cdef void weight_strip(const real *x, const Depthwise *d, const real *gy, ix gy_pitch, ix rows, vf *total) noexcept nogil:
     """Add a strip to the sums; total[j, i] belongs to tap (i, j)."""
-    cdef const ix *column = taps.offset
-    cdef ix i, j
-    for j in range(s.kw):
-        if s.kh == 3 and s.kw == 3 and s.dh == 1 and s.sh == 1:
-            if j == 0:
-                weight_tiles(x, z.pitch, column, gy, gy_pitch, rows, total, 3, 3, 1)
-        elif s.kh == 3 and s.kw == 3 and s.dh == 1 and s.sh == 2:
-            if j == 0:
-                weight_tiles(x, z.pitch, column, gy, gy_pitch, rows, total, 3, 3, 2)
-        elif s.kh == 5 and s.dh == 1 and s.sh == 1:
-            weight_tiles(x, z.pitch, column + j, gy, gy_pitch, rows, total + 5*j, 5, 1, 1)
-        elif s.kh == 5 and s.dh == 1 and s.sh == 2:
-            weight_tiles(x, z.pitch, column + j, gy, gy_pitch, rows, total + 5*j, 5, 1, 2)
-        else:
-            for i in range(s.kh):
-                weight_tap(x + taps.offset[i*s.kw + j], s.sh*z.pitch, gy, gy_pitch, rows, total + j*s.kh + i)
+    cdef const ix *column = &d.offset[0]
+    cdef ix i, j, pitch = d.z.pitch
+    if d.code[0] == 331:
+        weight_tiles(x, pitch, column, gy, gy_pitch, rows, total, 3, 3, 1)
+    elif d.code[0] == 332:
+        weight_tiles(x, pitch, column, gy, gy_pitch, rows, total, 3, 3, 2)
+    elif d.code[0] == 551:
+        for j in range(5):
+            weight_tiles(x, pitch, column + j, gy, gy_pitch, rows, total + 5*j, 5, 1, 1)
+    elif d.code[0] == 552:
+        for j in range(5):
+            weight_tiles(x, pitch, column + j, gy, gy_pitch, rows, total + 5*j, 5, 1, 2)
+    else:
+        for i in range(d.kh):
+            for j in range(d.kw):
+                weight_tap(x + column[i*d.kw + j], d.sh*pitch, gy, gy_pitch, rows, total + j*d.kh + i)
 
 
-cdef void weight_channel(const real *x, const real *gy, real *gw, real *strip, ix m, Depthwise s, Strip z) noexcept nogil:
+cdef void weight_channel(const Depthwise *d, const real *x, const real *gy, real *gw, real *strip) noexcept nogil:
     """One output channel, all images."""
     cdef vf total[MOST_TAPS]
-    cdef real *spare = strip + z.filled*z.pitch + VW
-    cdef Strip zg = z
-    cdef ix n, first, rows, images, t
-    cdef Taps taps = forward_taps(gw, s, z)
-    zg.pitch = z.spare//z.rows
-    for t in range(taps.count):
-        total[t] = vzero()
-    n = 0
-    while n < s.n:
-        images = min(z.images, s.n - n)
-        if images < z.images:
-            memset(spare, 0, z.spare*sizeof(real))
+    cdef real *spare = strip + strip_end(&d.z)
+    cdef Strip zg = d.z
+    cdef ix n = 0, first, rows, images, i, j
+    zg.pitch = (d.z.total + VW - 1)//VW*VW
+    for i in range(d.kh*d.kw):
+        total[i] = vzero()
+    while n < d.n:
+        images = min(zg.images, d.n - n)
+        if images < zg.images:
+            memset(spare, 0, zg.spare*sizeof(real))    # the images that are not there
         first = 0
-        while first < s.oh:
-            rows = min(z.rows, s.oh - first)
-            fill_strip(x + n*s.c*s.h*s.w, s.c*s.h*s.w, images, s.h, s.w, strip, first*s.sh - s.top,
-                 (rows - 1)*s.sh + (s.kh - 1)*s.dh + 1, z, s.sw, s.left)
-            fill_strip(gy + n*s.c*m*s.oh*s.ow, s.c*m*s.oh*s.ow, images, s.oh, s.ow, spare, first, rows, zg, 1, 0)
-            weight_strip(strip, &taps, spare, zg.pitch, rows, total, s, z)
-            first += z.rows
-        n += z.images
-    for t in range(taps.count):
-        gw[t%s.kh*s.kw + t//s.kh] = vsum(total[t])
+        while first < d.oh:
+            rows = min(zg.rows, d.oh - first)
+            fill_strip(x + n*d.c*d.h*d.w, d.c*d.h*d.w, images, d.h, d.w, strip, first*d.sh - d.top,
+                       (rows - 1)*d.sh + (d.kh - 1)*d.dh + 1, &d.z, d.sw, d.left)
+            fill_strip(gy + n*d.c*d.m*d.oh*d.ow, d.c*d.m*d.oh*d.ow, images, d.oh, d.ow, spare, first, rows, &zg, 1, 0)
+            weight_strip(strip, d, spare, zg.pitch, rows, total)
+            first += zg.rows
+        n += zg.images
+    for i in range(d.kh):
+        for j in range(d.kw):
+            gw[i*d.kw + j] = vsum(total[j*d.kh + i])
 
 
-cdef void weight_span(const real *x, const real *gy, real *gw, real *scratch, ix first, ix last, ix m, Depthwise s,
-                      Strip z) noexcept nogil:
+cdef void weight_span(const Depthwise *d, const real *x, const real *gy, real *gw, real *scratch, ix first,
+                      ix last) noexcept nogil:
+    """Output channels [first, last)."""
     cdef ix k
-    memset(scratch, 0, strip_elements(z)*sizeof(real))
+    memset(scratch, 0, strip_size(&d.z)*sizeof(real))
     for k in range(first, last):
-        weight_channel(x + k//m*s.h*s.w, gy + k*s.oh*s.ow, gw + k*s.kh*s.kw, scratch, m, s, z)
+        weight_channel(d, x + k//d.m*d.h*d.w, gy + k*d.oh*d.ow, gw + k*d.kh*d.kw, scratch)
 
 
 def depthwise_backward_weight(const real[:, :, :, ::1] x, const real[:, :, :, ::1] gy, real[:, :, ::1] gw,
                               real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
     # IN (n, c, h, w)  IN (n, c m, oh, ow)  OUT (c m, kh, kw)
-    cdef Depthwise s = depthwise_shape(x, gy, gw, sh, sw, dh, dw, top, left)
-    cdef Strip z = strip_of_x(s)
-    cdef ix k = gy.shape[1], m = gy.shape[1]//s.c, need = strip_elements(z)
-    cdef int t, threads = team_with(k*s.n*s.oh*s.ow*s.kh*s.kw//VW, scratch.shape[0], need)
+    cdef Depthwise d
+    describe_depthwise(&d, x, gy, gw, sh, sw, dh, dw, top, left)
+    strips_of_x(&d)
+    cdef ix k = gy.shape[1], need = strip_size(&d.z)
+    cdef int t, threads = depthwise_team(&d, scratch.shape[0])
     for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        weight_span(&x[0, 0, 0, 0], &gy[0, 0, 0, 0], &gw[0, 0, 0], &scratch[0] + t*need, k*t//threads,
-                    k*(t + 1)//threads, m, s, z)
+        weight_span(&d, &x[0, 0, 0, 0], &gy[0, 0, 0, 0], &gw[0, 0, 0], &scratch[0] + t*need, k*t//threads,
+                    k*(t + 1)//threads)

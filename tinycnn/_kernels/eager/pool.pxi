@@ -57,7 +57,7 @@ cdef void max_pool_planes(const real *x, real *y, real *scratch, ix first, ix la
             start = oy*sh - top
             i = first_tap(start, dh)
             max_rows(x + (p*h + start + i*dh)*w, line, last_tap(start, dh, h, kh) - i, dh*w, w)
-            spread(line, phases, pitch, w, sw, left)
+            spread_row(line, phases, pitch, w, sw, left)
             max_columns(phases, pitch, y + (p*oh + oy)*ow, ow, kw, sw, dw)
 
 

@@ -13,14 +13,15 @@ cdef enum:
 cdef inline Strip winograd_strip(ix tw) noexcept nogil:
     """WINOGRAD_ROWS rows of tiles, their even columns and then their odd ones."""
     cdef Strip z
-    z.images, z.width, z.total, z.pitch = 1, tw + 1, tw + 1, 2*(tw + 1)
+    z.images, z.width, z.phase, z.total, z.pitch = 1, tw + 1, tw + 1, tw + 1, 2*(tw + 1)
     z.rows, z.filled, z.spare = WINOGRAD_ROWS, 2*WINOGRAD_ROWS + 2, 0
     return z
 
 
 def winograd_scratch(ix tw):
     """Elements of scratch memory that `winograd_input` wants per thread, for rows of tw tiles."""
-    return strip_elements(winograd_strip(tw))
+    cdef Strip z = winograd_strip(tw)
+    return strip_size(&z)
 
 
 cdef inline void input_tiles(const real *x, ix pitch, real *v, ix step, ix tw) noexcept nogil:
@@ -48,10 +49,10 @@ cdef void input_channel(const real *x, ix image, ix h, ix w, real *v, ix step, i
     """Rows of tiles [first, last) of one channel."""
     cdef Strip z = winograd_strip(tw)
     cdef ix row = first, rows, r
-    memset(scratch, 0, strip_elements(z)*sizeof(real))
+    memset(scratch, 0, strip_size(&z)*sizeof(real))
     while row < last:
         rows = min(min(last - row, th - row%th), <ix>WINOGRAD_ROWS)
-        fill_strip(x + row//th*image, 0, 1, h, w, scratch, 2*(row%th) - top, 2*rows + 2, z, 2, left)
+        fill_strip(x + row//th*image, 0, 1, h, w, scratch, 2*(row%th) - top, 2*rows + 2, &z, 2, left)
         for r in range(rows):
             input_tiles(scratch + 2*r*z.pitch, z.pitch, v + (row - first + r)*tw, step, tw)
         row += rows
@@ -60,7 +61,7 @@ cdef void input_channel(const real *x, ix image, ix h, ix w, real *v, ix step, i
 def winograd_input(const real[:, :, :, ::1] x, real[:, :, ::1] v, real[::1] scratch, ix first, ix th, ix tw, ix top,
                    ix left):  # IN (n, c, h, w)  OUT (16, c, rows tw)
     cdef ix channels = x.shape[1], h = x.shape[2], w = x.shape[3], tiles = v.shape[2], c
-    cdef ix last = first + tiles//max(tw, 1), need = strip_elements(winograd_strip(tw))
+    cdef ix last = first + tiles//max(tw, 1), need = winograd_scratch(tw)
     require(th >= 1 and tw >= 1 and tiles >= 1 and tiles%tw == 0 and 0 <= first and last <= th*x.shape[0],
             "winograd_input: v does not hold whole rows of the tiles of x")
     require(v.shape[0] == 16 and v.shape[1] == channels and min(h, w) >= 1, "winograd_input: x and v do not fit")
