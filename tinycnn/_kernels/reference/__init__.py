@@ -7,6 +7,8 @@ from .activation import *
 from .depthwise import *
 from .gemm import *
 from .im2col import *
+from .pointwise import *
+from .probe import *
 from .loss import *
 from .norm import *
 from .optim import *
