@@ -57,6 +57,18 @@ def test_logits(name):
     assert np.isfinite(y.numpy()).all()
 
 
+def test_two_threads_give_the_same_bits():
+    model, results = models.create_model("shufflenet_v2_x1_0"), []
+    for threads in (1, 2):
+        tinycnn.set_num_threads(threads)
+        model.zero_grad()
+        y = model(images(2, 3, 64, 64))
+        y.backward(images(*y.shape))
+        results.append([y.numpy(), *(p.grad for p in model.parameters())])
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_classes_and_channels_are_options(name):
     model = models.create_model(name, num_classes=7, in_chans=1).eval()
     assert model(images(1, 1, 33, 47)).shape == (1, 7)
