@@ -132,6 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
         hint = "; --resume or --overwrite" if isinstance(error, FileExistsError) else ""
         print(f"error: {error}{hint}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped; --resume goes on after the last finished epoch", file=sys.stderr)
+        return 130  # as shells report an interrupt
     result = summarize(options, network, rows)
     tinycnn.save(network.state_dict(), options.out / "weights.npz")
     (options.out / f"result-{result['date']}.json").write_text(json.dumps(result, indent=2) + "\n")

@@ -152,13 +152,31 @@ static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
 /* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
 static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
 
-/* Sum of the elements, in a fixed tree order. */
+/* Sum of the elements, in a fixed tree order: the upper half onto the lower one, until one is left. */
+typedef real vf_16 __attribute__((vector_size(16)));
+typedef real vf_32 __attribute__((vector_size(32)));
+static inline real vsum_16(vf_16 v) {
+#ifdef TINYCNN_DOUBLE
+    return v[0] + v[1];
+#else
+    return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
+}
+static inline real vsum_32(vf_32 v) {
+    vf_16 half[2];
+    memcpy(half, &v, sizeof v);
+    return vsum_16(half[0] + half[1]);
+}
 static inline real vsum(vf v) {
-    real s[VW];
-    memcpy(s, &v, sizeof v);
-    for (int half = VW / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) s[i] += s[i + half];
-    return s[0];
+#if VECTOR_BYTES == 64
+    vf_32 half[2];
+    memcpy(half, &v, sizeof v);
+    return vsum_32(half[0] + half[1]);
+#elif VECTOR_BYTES == 32
+    return vsum_32(v);
+#else
+    return vsum_16(v);
+#endif
 }
 
 static inline real vhighest(vf v) {

@@ -11,6 +11,7 @@
 
 #ifdef TINYCNN_DOUBLE
 #  define EXP_LOWEST  -746.0                    /* below: 0 */
+#  define EXP_NORMAL  -708.0                    /* below: denormal */
 #  define EXP_HIGHEST  710.0                    /* above: infinity */
 #  define LN2_HIGH     6.93147180369123816490e-01
 #  define LN2_LOW      1.90821492927058770002e-10
@@ -21,6 +22,7 @@
 #  define EXP_TERMS    13
 #else
 #  define EXP_LOWEST  -104.0f
+#  define EXP_NORMAL  -87.0f
 #  define EXP_HIGHEST  89.0f
 #  define LN2_HIGH     0.693359375f
 #  define LN2_LOW      -2.12194440e-4f
@@ -32,7 +34,7 @@
 #endif
 #define LOG2_E ((real)1.44269504088896340736)
 
-/* 2 to the power of integers in [-EXPONENT_BIAS + 1, EXPONENT_BIAS]. */
+/* 2 to the power of integers in [-EXPONENT_BIAS + 1, EXPONENT_BIAS]; one more gives infinity. */
 static inline vf vpower_of_two(vi n) { return (vf)((n + EXPONENT_BIAS) << FRACTION_BITS); }
 
 /* e^r - 1, and n, for x = n ln 2 + r. */
@@ -67,4 +69,9 @@ static inline vf vtanh(vf x) {
     return m / (m + vset(2));
 }
 
-static inline vf vsigmoid(vf x) { return vset(1) / (vset(1) + vexp(-x)); }
+/* 1 / (1 + e^-x), where an e^-x below the normal numbers may as well be the least of them. */
+static inline vf vsigmoid(vf x) {
+    vi n;
+    vf fraction = vexp_reduced(vmin(vset(EXP_HIGHEST), vmax(vset(EXP_NORMAL), -x)), &n);
+    return vset(1) / vfma(fraction + vset(1), vpower_of_two(n), vset(1));
+}

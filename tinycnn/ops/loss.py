@@ -95,17 +95,16 @@ class CrossEntropy(Function, op="cross_entropy"):
 
     def forward(self, x, target):
         target = _class_numbers(target, x.shape[1])
-        losses, logsumexp = np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
-        kernels(x.dtype).cross_entropy_forward(x, target, self.label_smoothing, losses, logsumexp)
-        self.save(x=x, target=target, logsumexp=logsumexp)
+        losses, y = np.empty(len(x), x.dtype), np.empty_like(x)
+        kernels(x.dtype).cross_entropy_forward(x, target, self.label_smoothing, losses, y)
+        self.save(y=y, target=target)
         return losses if self.reduction == "none" else losses.sum() if self.reduction == "sum" else losses.mean()
 
     def backward(self, gy):
-        x, gx = self.saved.x, np.empty_like(self.saved.x)
-        each = gy / gy.dtype.type(len(x)) if self.reduction == "mean" else gy
-        each = np.ascontiguousarray(np.broadcast_to(each, len(x)))
-        kernels(x.dtype).cross_entropy_backward(x, self.saved.target, self.label_smoothing, self.saved.logsumexp, each,
-                                                gx)
+        y, gx = self.saved.y, np.empty_like(self.saved.y)
+        each = gy / gy.dtype.type(len(y)) if self.reduction == "mean" else gy
+        each = np.ascontiguousarray(np.broadcast_to(each, len(y)))
+        kernels(y.dtype).cross_entropy_backward(y, self.saved.target, self.label_smoothing, each, gx)
         return gx, None
 
 

@@ -22,33 +22,33 @@ class BatchNorm(Function, op="batch_norm"):
         if len(x) not in (2, 3, 4):
             raise ValueError(f"batch_norm: x must be (N, C), (N, C, L) or (N, C, H, W), got the shape {x}")
         require_elements("batch_norm", "x", x)
+        expected = (x[1],)
         for name, shape in zip(self.inputs[1:], (weight, bias, running_mean, running_var)):
-            if shape is not None and shape != (x[1],):
-                raise ValueError(f"batch_norm: {name} has shape {shape}, expected ({x[1]},) for x of shape {x}")
+            if shape is not None and shape != expected:
+                raise ValueError(f"batch_norm: {name} has shape {shape}, expected {expected} for x of shape {x}")
         if (running_mean is None) != (running_var is None):
             raise ValueError("batch_norm: running_mean and running_var must both be given, or neither")
-        if not self.training and running_mean is None:
+        if running_mean is None and not self.training:
             raise ValueError("batch_norm: running_mean and running_var are needed where training=False")
-        if self.training and np.prod(planes(x)) == x[1]:
+        if self.training and x[0] == planes(x)[2] == 1:
             raise ValueError(f"batch_norm: training needs more than 1 value per channel, got x of shape {x}")
         return x
 
     def forward(self, x, weight, bias, running_mean, running_var):
         """Normalised x; in training the running statistics move (in place: they are no part of the tape)."""
-        c = x.shape[1]
+        c, shape, kernel = x.shape[1], planes(x.shape), kernels(x.dtype)
         weight = np.ones(c, x.dtype) if weight is None else weight
         bias = np.zeros(c, x.dtype) if bias is None else bias
-        y, kernel = np.empty_like(x), kernels(x.dtype)
+        y, inverse_std = np.empty_like(x), np.empty(c, x.dtype)
+        arrays = x.reshape(shape), weight, bias
         if self.training:
-            mean, inverse_std = np.empty(c, x.dtype), np.empty(c, x.dtype)
+            mean = np.empty(c, x.dtype)
             statistics = [np.zeros(c, x.dtype) if s is None else s for s in (running_mean, running_var)]
-            kernel.batch_norm_train(x.reshape(planes(x.shape)), weight, bias, *statistics, y.reshape(planes(x.shape)),
-                                    mean, inverse_std, self.momentum, self.eps)
+            kernel.batch_norm_train(*arrays, *statistics, y.reshape(shape), mean, inverse_std, self.momentum, self.eps)
             self._return_statistics(statistics)
         else:
-            mean, inverse_std = running_mean, 1 / np.sqrt(running_var + x.dtype.type(self.eps))
-            kernel.batch_norm_eval(x.reshape(planes(x.shape)), weight, bias, mean, inverse_std,
-                                   y.reshape(planes(x.shape)))
+            mean = running_mean.copy()  # a later training step may move it before backward comes
+            kernel.batch_norm_eval(*arrays, mean, running_var, y.reshape(shape), inverse_std, self.eps)
         self.save(x=x, weight=weight, mean=mean, inverse_std=inverse_std)
         return y
 

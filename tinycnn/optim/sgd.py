@@ -34,7 +34,7 @@ class SGD(Optimizer):
 
     def check(self, settings: dict[str, Any]) -> None:
         """Settings that make sense, alone and together."""
-        require_at_least_zero("SGD", settings, "lr", "momentum", "weight_decay")
+        require_at_least_zero("SGD", settings, "lr", "momentum", "dampening", "weight_decay")
         if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0")
 

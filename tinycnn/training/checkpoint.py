@@ -31,7 +31,13 @@ class Checkpoint:
     settings: plain values on which the course of the run depends (batch size, seed, ...): a run can only go on under
     the settings it was begun with.
 
-    >>> checkpoint = Checkpoint("run.npz", settings={"seed": 1}, model=model, optimizer=optimizer)  # doctest: +SKIP
+    >>> import tempfile
+    >>> from tinycnn import nn
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     checkpoint = Checkpoint(directory + "/run.npz", settings={"seed": 1}, model=nn.Linear(2, 1))
+    ...     checkpoint.save(epoch=3)
+    ...     checkpoint.load()
+    3
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any] | None = None, **parts: Any) -> None:

@@ -1,13 +1,14 @@
-# Softmax, log-softmax and cross-entropy over the rows of x (R, C), and their gradients:
+# Softmax, log-softmax and cross-entropy over the rows of x (R, C), and their gradients, with m the largest element of a
+# row and t = sum e^(x - m), so that nothing overflows:
 #
-#     softmax        y = e^(x - l),  l = log sum e^x     gx = y (gy - sum gy y)
-#     log-softmax    y = x - l                           gx = gy - e^y sum gy
-#     cross-entropy  loss = l - sum q x                  gx = g (e^(x - l) - q)
+#     softmax        y = e^(x - m) / t                gx = y (gy - sum gy y)
+#     log-softmax    y = (x - m) - log t              gx = gy - e^y sum gy
+#     cross-entropy  loss = log t - sum q (x - m)     gx = g (softmax(x) - q)
 #
 # where q, the target distribution, is 1 - smoothing at the target class plus smoothing / C at each (Szegedy et al.,
-# "Rethinking the inception architecture", 2016, section 7).  l = m + log sum e^(x - m), m the largest of the row, so
-# that nothing overflows.  A row at a time, a few passes over it while it is in the nearest cache; rows are shared out.
-
+# "Rethinking the inception architecture", 2016, section 7).  m is taken off before anything else, so that logits that
+# are large together keep their digits.  A row at a time, a few passes over it while it is in the nearest cache; rows
+# are shared out.
 
 cdef real row_highest(const real *x, ix n) noexcept nogil:
     cdef vf m = vset(x[0])
@@ -38,16 +39,13 @@ cdef real row_exp(const real *x, real *y, ix n, real shift, bint store) noexcept
     return vsum(s)
 
 
-cdef real row_logsumexp(const real *x, ix n) noexcept nogil:
-    cdef real highest = row_highest(x, n)
-    return highest + <real>log(row_exp(x, NULL, n, highest, False))
-
-
 cdef void softmax_row(const real *x, real *y, ix n) noexcept nogil:
-    cdef real total = row_exp(x, y, n, row_highest(x, n), True)
-    cdef ix i
-    for i in range(n):
-        y[i] /= total
+    cdef vf total = vset(row_exp(x, y, n, row_highest(x, n), True))
+    cdef ix i = 0, part
+    while i < n:
+        part = min(<ix>VW, n - i)
+        vstore_part(y + i, vload_part(y + i, part)/total, part)
+        i += VW
 
 
 cdef void softmax_gradient_row(const real *y, const real *gy, real *gx, ix n) noexcept nogil:
@@ -64,10 +62,11 @@ cdef void softmax_gradient_row(const real *y, const real *gy, real *gx, ix n) no
 
 
 cdef void log_softmax_row(const real *x, real *y, ix n) noexcept nogil:
-    cdef real l = row_logsumexp(x, n)
+    cdef real m = row_highest(x, n)
+    cdef real logarithm = <real>log(row_exp(x, NULL, n, m, False))
     cdef ix i
     for i in range(n):
-        y[i] = x[i] - l
+        y[i] = (x[i] - m) - logarithm
 
 
 cdef void log_softmax_gradient_row(const real *y, const real *gy, real *gx, ix n) noexcept nogil:
@@ -85,28 +84,23 @@ cdef void log_softmax_gradient_row(const real *y, const real *gy, real *gx, ix n
         i += VW
 
 
-cdef real cross_entropy_row(const real *x, ix n, ix target, real smoothing, real *logsumexp) noexcept nogil:
-    cdef vf s = vzero()
+cdef real cross_entropy_row(const real *x, real *y, ix n, ix target, real smoothing) noexcept nogil:
+    """The loss of a row; y becomes its softmax."""
+    cdef real m = row_highest(x, n)
+    cdef real total = row_exp(x, y, n, m, True), others = 0
     cdef ix i
-    logsumexp[0] = row_logsumexp(x, n)
-    if smoothing == 0:
-        return logsumexp[0] - x[target]
-    i = 0
-    while i < n:
-        s = s + vload_part(x + i, min(<ix>VW, n - i))
-        i += VW
-    return logsumexp[0] - (1 - smoothing)*x[target] - smoothing*(vsum(s)/n)
+    for i in range(n):
+        y[i] /= total
+    if smoothing != 0:
+        for i in range(n):
+            others += x[i] - m
+    return <real>log(total) - (1 - smoothing)*(x[target] - m) - smoothing*others/n
 
 
-cdef void cross_entropy_gradient_row(const real *x, real *gx, ix n, ix target, real smoothing, real logsumexp,
-                                     real g) noexcept nogil:
-    cdef vf l = vset(logsumexp), even = vset(smoothing/n), factor = vset(g)
-    cdef ix i, part
-    i = 0
-    while i < n:
-        part = min(<ix>VW, n - i)
-        vstore_part(gx + i, factor*(vexp(vload_part(x + i, part) - l) - even), part)
-        i += VW
+cdef void cross_entropy_gradient_row(const real *y, real *gx, ix n, ix target, real smoothing, real g) noexcept nogil:
+    cdef ix i
+    for i in range(n):
+        gx[i] = g*(y[i] - smoothing/n)
     gx[target] -= g*(1 - smoothing)
 
 
@@ -169,37 +163,35 @@ def cross_entropy_forward(const real[:, ::1] x,        # IN  (r, c)
                           const int64_t[::1] target,   # IN  (r,)  in [0, c)
                           double smoothing,
                           real[::1] loss,              # OUT (r,)
-                          real[::1] logsumexp):        # OUT (r,)
+                          real[:, ::1] y):             # OUT (r, c)  softmax(x)
     cdef ix rows = x.shape[0], n = x.shape[1]
-    require(rows > 0 and n > 0 and target.shape[0] == rows and loss.shape[0] == rows and logsumexp.shape[0] == rows,
-            "cross_entropy_forward: expected one target, loss and logsumexp per row of x")
+    require(rows > 0 and n > 0 and target.shape[0] == rows and loss.shape[0] == rows and y.shape[0] == rows
+            and y.shape[1] == n, "cross_entropy_forward: extents differ from x's")
     require_classes(target, n)
     cdef const real *xs = &x[0, 0]
     cdef const int64_t *targets = &target[0]
     cdef real *losses = &loss[0]
-    cdef real *ls = &logsumexp[0]
+    cdef real *ys = &y[0, 0]
     cdef ix i
     cdef int threads = team(4*rows*n)
     for i in prange(rows, nogil=True, num_threads=threads, schedule="static"):
-        losses[i] = cross_entropy_row(xs + i*n, n, targets[i], <real>smoothing, ls + i)
+        losses[i] = cross_entropy_row(xs + i*n, ys + i*n, n, targets[i], <real>smoothing)
 
 
-def cross_entropy_backward(const real[:, ::1] x,       # IN  (r, c)
+def cross_entropy_backward(const real[:, ::1] y,       # IN  (r, c)  softmax(x)
                            const int64_t[::1] target,  # IN  (r,)  in [0, c)
                            double smoothing,
-                           const real[::1] logsumexp,  # IN  (r,)
                            const real[::1] g,          # IN  (r,)  gradient of each row's loss
                            real[:, ::1] gx):           # OUT (r, c)
-    cdef ix rows = x.shape[0], n = x.shape[1]
-    require(rows > 0 and n > 0 and target.shape[0] == rows and g.shape[0] == rows and logsumexp.shape[0] == rows
-            and gx.shape[0] == rows and gx.shape[1] == n, "cross_entropy_backward: extents differ from x's")
+    cdef ix rows = y.shape[0], n = y.shape[1]
+    require(rows > 0 and n > 0 and target.shape[0] == rows and g.shape[0] == rows and gx.shape[0] == rows
+            and gx.shape[1] == n, "cross_entropy_backward: extents differ from y's")
     require_classes(target, n)
-    cdef const real *xs = &x[0, 0]
+    cdef const real *ys = &y[0, 0]
     cdef const int64_t *targets = &target[0]
-    cdef const real *ls = &logsumexp[0]
     cdef const real *gs = &g[0]
     cdef real *gxs = &gx[0, 0]
     cdef ix i
-    cdef int threads = team(4*rows*n)
+    cdef int threads = team(rows*n)
     for i in prange(rows, nogil=True, num_threads=threads, schedule="static"):
-        cross_entropy_gradient_row(xs + i*n, gxs + i*n, n, targets[i], <real>smoothing, ls[i], gs[i])
+        cross_entropy_gradient_row(ys + i*n, gxs + i*n, n, targets[i], <real>smoothing, gs[i])

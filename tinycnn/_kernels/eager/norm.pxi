@@ -11,7 +11,7 @@
 #
 # Loop order.  A channel comes from memory once and is found in the cache after that: a thread sums it, sums the squared
 # distances from its mean, normalises it.  Two ways to walk, by the size of a plane:
-#   wide    planes of a vector or more: channel by channel, along each plane;
+#   wide    planes of more than a vector: channel by channel, along each plane;
 #   narrow  smaller ones (2x2 and 1x1 maps, 2-D inputs): a group of channels together, whose planes lie one after the
 #           other in each image.  Vectors run along that row of up to ROW elements, sums run over the images, and the
 #           factors of the channels are spread out to rows of their own.
@@ -38,9 +38,13 @@ cdef struct Norm:           # one call: every function below takes it
     real *inverse_std
 
 
+cdef inline bint wide(const Norm *o) noexcept nogil:
+    return o.p > VW
+
+
 cdef inline ix group_size(const Norm *o) noexcept nogil:
     """Channels that are walked together."""
-    return 1 if o.p >= VW else ROW//o.p
+    return 1 if wide(o) else ROW//o.p
 
 
 # ---------------------------------------------------------------- sums over a group of channels
@@ -119,14 +123,14 @@ cdef inline void narrow_sums(const Norm *o, ix c0, ix count, const real *mean, b
 
 
 cdef void moment_sums(const Norm *o, ix c0, ix count, const real *mean, double *first, double *second) noexcept nogil:
-    if o.p >= VW:
+    if wide(o):
         wide_sums(o, c0, mean, False, first, second)
     else:
         narrow_sums(o, c0, count, mean, False, first, second)
 
 
 cdef void gradient_sums(const Norm *o, ix c0, ix count, const real *mean, double *first, double *second) noexcept nogil:
-    if o.p >= VW:
+    if wide(o):
         wide_sums(o, c0, mean, True, first, second)
     else:
         narrow_sums(o, c0, count, mean, True, first, second)
@@ -136,7 +140,7 @@ cdef void gradient_sums(const Norm *o, ix c0, ix count, const real *mean, double
 cdef inline void fill_row(const Norm *o, real value, ix k, real *row) noexcept nogil:
     """A factor of the group's k-th channel, repeated beside each of its elements."""
     cdef ix i
-    if o.p >= VW:
+    if wide(o):
         vstore(row, vset(value))
     else:
         for i in range(k*o.p, (k + 1)*o.p):
@@ -164,7 +168,7 @@ cdef void affine(const Norm *o, ix c0, ix count, const real *mean, const real *s
     cdef ix n, at
     for n in range(o.images):
         at = (n*o.channels + c0)*o.p
-        if o.p >= VW:
+        if wide(o):
             affine_row(o.x + at, o.y + at, o.p, mean, scale, bias, False)
         else:
             affine_row(o.x + at, o.y + at, count*o.p, mean, scale, bias, True)
@@ -192,14 +196,14 @@ cdef void gradient(const Norm *o, ix c0, ix count, const real *mean, const real 
     cdef ix n, at
     for n in range(o.images):
         at = (n*o.channels + c0)*o.p
-        if o.p >= VW:
+        if wide(o):
             gradient_row(o.x + at, o.g + at, o.y + at, o.p, mean, a, b, c, False)
         else:
             gradient_row(o.x + at, o.g + at, o.y + at, count*o.p, mean, a, b, c, True)
 
 
 # ---------------------------------------------------------------- a group of channels from start to end
-cdef void normalise_group(const Norm *o, ix c0, ix count) noexcept nogil:
+cdef void eval_group(const Norm *o, ix c0, ix count) noexcept nogil:
     """y, from the mean and the inverse deviation of each channel."""
     cdef real mean[ROW + VW]  # rows are read by whole vectors
     cdef real scale[ROW + VW]
@@ -244,7 +248,7 @@ cdef void train_group(const Norm *o, ix c0, ix count, real *running_mean, real *
         o.inverse_std[c] = <real>(1/sqrt(variance[k] + eps))
         running_mean[c] += <real>(momentum*(mean[k] - running_mean[c]))
         running_var[c] += <real>(momentum*(variance[k]*(size/(size - 1)) - running_var[c]))
-    normalise_group(o, c0, count)
+    eval_group(o, c0, count)
 
 
 cdef void backward_group(const Norm *o, ix c0, ix count, real *gw, real *gb, bint training) noexcept nogil:
@@ -313,14 +317,19 @@ def batch_norm_eval(const real[:, :, ::1] x,      # IN  (n, c, p)
                     const real[::1] weight,       # IN  (c,)
                     const real[::1] bias,         # IN  (c,)
                     const real[::1] mean,         # IN  (c,)
-                    const real[::1] inverse_std,  # IN  (c,)
-                    real[:, :, ::1] y):           # OUT (n, c, p)
+                    const real[::1] variance,     # IN  (c,)
+                    real[:, :, ::1] y,            # OUT (n, c, p)
+                    real[::1] inverse_std,        # OUT (c,)
+                    double eps):
     cdef Norm o = describe(x, x, y, weight, bias, mean, inverse_std)
+    require(variance.shape[0] == o.channels, "batch_norm_eval: expected one variance per channel")
     cdef ix step = group_size(&o), groups = (o.channels + step - 1)//step
     cdef ix i
     cdef int threads = team(o.images*o.channels*o.p)
+    for i in range(o.channels):
+        inverse_std[i] = <real>(1/sqrt(variance[i] + eps))
     for i in prange(groups, nogil=True, num_threads=threads, schedule="static"):
-        normalise_group(&o, i*step, min(step, o.channels - i*step))
+        eval_group(&o, i*step, min(step, o.channels - i*step))
 
 
 def batch_norm_backward(const real[:, :, ::1] x,      # IN  (n, c, p)

@@ -2,12 +2,6 @@
 import numpy as np
 
 
-def _logsumexp(x):
-    """log sum e^x of each row, as a column."""
-    highest = x.max(1, keepdims=True)
-    return highest + np.log(np.exp(x - highest).sum(1, keepdims=True))
-
-
 def softmax_forward(x, y):  # IN (r, c)  OUT (r, c)
     """y = e^x / sum e^x."""
     y[:] = np.exp(x - x.max(1, keepdims=True))
@@ -21,7 +15,8 @@ def softmax_backward(y, gy, gx):  # IN (r, c)  IN (r, c)  OUT (r, c)
 
 def log_softmax_forward(x, y):  # IN (r, c)  OUT (r, c)
     """y = x - log sum e^x."""
-    y[:] = x - _logsumexp(x)
+    y[:] = x - x.max(1, keepdims=True)
+    y -= np.log(np.exp(y).sum(1, keepdims=True))
 
 
 def log_softmax_backward(y, gy, gx):  # IN (r, c)  IN (r, c)  OUT (r, c)
@@ -36,13 +31,13 @@ def _distribution(x, target, smoothing):
     return q
 
 
-def cross_entropy_forward(x, target, smoothing, loss, logsumexp):  # IN (r, c)  IN (r,)  OUT (r,)  OUT (r,)
-    """loss = log sum e^x - sum q x, q the target distribution."""
-    logsumexp[:] = _logsumexp(x)[:, 0]
-    loss[:] = logsumexp - (_distribution(x, target, smoothing) * x).sum(1)
+def cross_entropy_forward(x, target, smoothing, loss, y):  # IN (r, c)  IN (r,)  OUT (r,)  OUT (r, c)
+    """loss = -sum q log softmax(x), q the target distribution; y = softmax(x)."""
+    log_softmax_forward(x, y)
+    loss[:] = -(_distribution(x, target, smoothing) * y).sum(1)
+    softmax_forward(x, y)
 
 
-def cross_entropy_backward(x, target, smoothing, logsumexp, g, gx):
-    # IN (r, c)  IN (r,)  IN (r,)  IN (r,)  OUT (r, c)
-    """gx = g (softmax(x) - q)."""
-    gx[:] = g[:, None] * (np.exp(x - logsumexp[:, None]) - _distribution(x, target, smoothing))
+def cross_entropy_backward(y, target, smoothing, g, gx):  # IN (r, c)  IN (r,)  IN (r,)  OUT (r, c)
+    """gx = g (y - q), y = softmax(x)."""
+    gx[:] = g[:, None] * (y - _distribution(y, target, smoothing))

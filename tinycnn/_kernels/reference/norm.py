@@ -16,15 +16,16 @@ def batch_norm_train(x, weight, bias, running_mean, running_var, y, mean, invers
     exact = x.astype(np.float64)
     average, variance = exact.mean((0, 2)), exact.var((0, 2))
     size = x.shape[0] * x.shape[2]
-    mean[:], inverse_std[:] = average, 1 / np.sqrt(variance + eps)
+    mean[:] = average
+    batch_norm_eval(x, weight, bias, mean, variance, y, inverse_std, eps)
     running_mean += momentum * (average - running_mean)
     running_var += momentum * (variance * size / (size - 1) - running_var)
-    batch_norm_eval(x, weight, bias, mean, inverse_std, y)
 
 
-def batch_norm_eval(x, weight, bias, mean, inverse_std, y):
-    # IN (n, c, p)  IN (c,)  IN (c,)  IN (c,)  IN (c,)  OUT (n, c, p)
-    """y = (x - mean) inverse_std weight + bias."""
+def batch_norm_eval(x, weight, bias, mean, variance, y, inverse_std, eps):
+    # IN (n, c, p)  IN (c,)  IN (c,)  IN (c,)  IN (c,)  OUT (n, c, p)  OUT (c,)
+    """y = (x - mean) inverse_std weight + bias, inverse_std = 1 / sqrt(variance + eps)."""
+    inverse_std[:] = 1 / np.sqrt(variance.astype(np.float64) + eps)
     y[:] = (x - _column(mean)) * _column(inverse_std * weight) + _column(bias)
 
 

@@ -1,0 +1,52 @@
+"""exp, and what is built from it, over the whole range of both element types."""
+import numpy as np
+import pytest
+
+from tinycnn._kernels import available, kernels, use
+
+RANGE = {np.float32: (-104, 89), np.float64: (-746, 710)}  # from where e^x is 0 to where it is infinite
+
+
+def exp(x: np.ndarray) -> np.ndarray:
+    """e^x as the gradient of log-softmax computes it: gy - e^y sum gy, where gy is -1 at one place and 0 at others."""
+    y = np.concatenate([[0], x]).astype(x.dtype)[None]
+    gy, gx = np.zeros_like(y), np.empty_like(y)
+    gy[0, 0] = -1
+    kernels(x.dtype).log_softmax_backward(y, gy, gx)
+    return gx[0, 1:]
+
+
+def units_in_last_place(got: np.ndarray, want: np.ndarray) -> np.ndarray:
+    return np.abs(got - want) / np.spacing(np.abs(want.astype(got.dtype)))
+
+
+@pytest.fixture(params=available())
+def isa(request):
+    with use(request.param):
+        yield request.param
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.usefixtures("isa")
+class TestExp:
+    def test_over_the_whole_range(self, dtype):
+        x = np.linspace(*RANGE[dtype], 200_003).astype(dtype)
+        with np.errstate(over="ignore"):
+            want = np.exp(x.astype(np.longdouble))
+            finite = np.isfinite(want.astype(dtype))
+        got = exp(x)
+        np.testing.assert_array_equal(np.isfinite(got), finite)
+        assert finite[:-1].any()
+        assert not finite[-1]
+        assert units_in_last_place(got[finite], want[finite]).max() <= 2
+
+    def test_ends_of_the_range(self, dtype):
+        x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30], dtype)
+        np.testing.assert_array_equal(exp(x), [np.nan, np.inf, 0, 1, 1, np.inf, 0])
+
+    @pytest.mark.parametrize(("name", "function"), [("tanh", np.tanh), ("sigmoid", lambda x: 1 / (1 + np.exp(-x)))])
+    def test_tanh_and_sigmoid_keep_their_digits(self, dtype, name, function):
+        x = np.concatenate([np.linspace(-30, 30, 100_003), np.logspace(-30, 1, 5_001)]).astype(dtype)
+        y = np.empty_like(x)
+        getattr(kernels(x.dtype), f"{name}_forward")(x, y)
+        assert units_in_last_place(y, function(x.astype(np.longdouble))).max() <= 3
