@@ -42,13 +42,14 @@ typedef int32_t real_int;
 enum { VW = VECTOR_BYTES / REAL_BYTES };     /* elements in a vector */
 
 /* Register tile of the matrix product, rows by vectors: with the operands it fills the register file (32, or 16). */
-#if defined(__AVX512F__) 
+#if defined(__AVX512F__)
 enum { TILE_ROWS = 14, TILE_VECTORS = 2 };
 #elif defined(__ARM_NEON)
 enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
 #else
 enum { TILE_ROWS = 6, TILE_VECTORS = 2 };
 #endif
+enum { PANEL = TILE_VECTORS * VW, TILE = TILE_ROWS * TILE_VECTORS };    /* columns of a tile; vectors in it */
 
 typedef real vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef real_int vi __attribute__((vector_size(VECTOR_BYTES)));
@@ -149,6 +150,19 @@ static inline vf vmax(vf a, vf b)             { return vselect(a > b, a, b); }
 static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
 #endif
 
+/* VW vectors as the rows of a square, made its columns.  Each step zips vector i with vector i + VW/2, which turns the
+ * bits of (row, column) by one place; log2(VW) turns exchange row and column. */
+static inline void vtranspose(vf *t) {
+    for (int step = 1; step < VW; step *= 2) {
+        vf s[VW];
+        for (int i = 0; i < VW / 2; i++) {
+            s[2 * i] = vziplow(t[i], t[i + VW / 2]);
+            s[2 * i + 1] = vziphigh(t[i], t[i + VW / 2]);
+        }
+        memcpy(t, s, sizeof s);
+    }
+}
+
 /* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
 static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
 
@@ -186,4 +200,4 @@ static inline real vhighest(vf v) {
     return s[0];
 }
 
-static inline void prefetch(const void *p)    { __builtin_prefetch(p, 0, 2); }
+static inline void prefetch(const void *p)    { __builtin_prefetch(p, 0, 3); }

@@ -52,9 +52,8 @@ def _chunks(x: np.ndarray, w_shape, y_shape, window: Window) -> Iterator[tuple[s
     some_rows = min(oh, max(1, COLUMNS // (taps * ow)))
     some_images = min(n, max(1, COLUMNS // (taps * oh * ow)))
     groups, room = x.shape[1] // w_shape[1], some_images * taps * some_rows * ow
-    extents = (o // groups, taps // groups, some_images * some_rows * ow)
-    sizer = kernels(x.dtype).gemm_scratch
-    need = max(sizer(extents[0], extents[2], extents[1]), sizer(extents[1], extents[2], extents[0]), sizer(*extents))
+    m, k, pixels, size = o // groups, taps // groups, some_images * some_rows * ow, kernels(x.dtype).gemm_scratch
+    need = max(size(groups, m, pixels, k), size(groups, k, pixels, m), size(groups, m, k, pixels))
     memory = scratch(room + need, x.dtype)
     for first in range(0, n, some_images):
         images = slice(first, min(n, first + some_images))

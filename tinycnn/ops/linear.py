@@ -18,7 +18,7 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
     y = np.empty((*batch, m, n), a.dtype)
     kernel = kernels(a.dtype)
     kernel.gemm(_stack(a, batch), _stack(b, batch), y.reshape(-1, m, n), transpose_a, transpose_b,
-                scratch(kernel.gemm_scratch(m, n, k), a.dtype))
+                scratch(kernel.gemm_scratch(math.prod(batch), m, n, k), a.dtype))
     return y
 
 

@@ -22,7 +22,7 @@ def forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray, w
     kernel, weights = kernels(x.dtype), w.reshape(w.shape[:2])
     pixels, out = _pixels(_strided(x, window)), _pixels(y)
     groups = x.shape[1] // w.shape[1]
-    size = kernel.gemm_scratch(w.shape[0] // groups, out.shape[0] * out.shape[2], w.shape[1])
+    size = kernel.gemm_scratch(groups, w.shape[0] // groups, out.shape[0] * out.shape[2], w.shape[1])
     kernel.pointwise_forward(pixels, weights, b, out, scratch(size, x.dtype))
 
 
@@ -30,7 +30,7 @@ def backward_input(gy: np.ndarray, w: np.ndarray, gx: np.ndarray, window: Window
     """gx = wᵀ gy at each pixel that the stride meets, else 0."""
     kernel, weights, gradients = kernels(gy.dtype), w.reshape(w.shape[:2]), _pixels(gy)
     groups = gx.shape[1] // w.shape[1]
-    size = kernel.gemm_scratch(w.shape[1], gradients.shape[0] * gradients.shape[2], w.shape[0] // groups)
+    size = kernel.gemm_scratch(groups, w.shape[1], gradients.shape[0] * gradients.shape[2], w.shape[0] // groups)
     if window.stride == (1, 1):
         kernel.pointwise_backward_input(gradients, weights, _pixels(gx), scratch(size, gy.dtype))
         return
@@ -44,7 +44,7 @@ def backward_weight(x: np.ndarray, gy: np.ndarray, gw: np.ndarray, window: Windo
     """gw = gy xᵀ, summed over images and pixels."""
     kernel, gradients = kernels(x.dtype), _pixels(gy)
     groups = x.shape[1] // gw.shape[1]
-    size = kernel.gemm_scratch(gw.shape[0] // groups, gw.shape[1], gradients.shape[0] * gradients.shape[2])
+    size = kernel.gemm_scratch(groups, gw.shape[0] // groups, gw.shape[1], gradients.shape[0] * gradients.shape[2])
     kernel.pointwise_backward_weight(_pixels(_strided(x, window)), gradients, gw.reshape(gw.shape[:2]), False,
                                      scratch(size, x.dtype))
 

@@ -44,7 +44,7 @@ def _convolve(x, w, b, y, top: int, left: int, rotated: bool) -> None:
     th, tw = (oh + 1)//2, (ow + 1)//2
     rows = min(n*th, -(-max(ROOM//(16*(c + o)), 64)//tw))
     sizes = [16*c*o, 16*c*rows*tw, 16*o*rows*tw,
-             max(kernel.gemm_scratch(o, rows*tw, c), kernel.gemm_scratch(16, c*o, 9),
+             max(kernel.gemm_scratch(16, o, rows*tw, c), kernel.gemm_scratch(1, 16, c*o, 9),
                  kernel.winograd_scratch(tw)*get_num_threads())]
     u, v, m, rest = np.split(scratch(sum(sizes), x.dtype), np.cumsum(sizes)[:-1])
     _transform(kernel, w, u, rest, rotated)

@@ -7,6 +7,8 @@ cdef extern from "simd.h" nogil:
     enum: VW
     enum: TILE_ROWS
     enum: TILE_VECTORS
+    enum: PANEL
+    enum: TILE
     vf vload(const real *p)
     void vstore(real *p, vf v)
     vf vload_part(const real *p, Py_ssize_t n)
@@ -25,6 +27,7 @@ cdef extern from "simd.h" nogil:
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)
+    void vtranspose(vf *t)
     real vsum(vf v)
     real vhighest(vf v)
     void prefetch(const void *p)

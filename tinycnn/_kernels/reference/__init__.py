@@ -10,7 +10,9 @@ from .im2col import *
 from .loss import *
 from .norm import *
 from .optim import *
+from .pointwise import *
 from .pool import *
+from .probe import *
 from .random import *
 from .structure import *
 from .winograd import *
