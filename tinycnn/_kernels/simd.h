@@ -129,6 +129,28 @@ static inline vf vodd(vf a, vf b)             { return SHUFFLE(a, b, ODD_LANES);
 static inline vf vziplow(vf x, vf y)          { return SHUFFLE(x, y, LOW_LANES); }
 static inline vf vziphigh(vf x, vf y)         { return SHUFFLE(x, y, HIGH_LANES); }
 
+/* Mask of the first n elements. */
+static inline vi vfirst(ptrdiff_t n) {
+    vi index;
+    for (int i = 0; i < VW; i++) index[i] = i;
+    return index < (real_int)n - (vi){0};
+}
+
+/* a where the mask (a comparison of two vf) holds, else b. */
+static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+static inline vi vgt(vf a, vf b)              { return a > b; }
+static inline vi vge(vf a, vf b)              { return a >= b; }
+static inline vi veq(vf a, vf b)              { return a == b; }
+
+/* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
+#ifdef VECTOR_PREFIX
+static inline vf vmax(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _max_, VECTOR_SUFFIX)(a, b); }
+static inline vf vmin(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _min_, VECTOR_SUFFIX)(a, b); }
+#else
+static inline vf vmax(vf a, vf b)             { return vselect(a > b, a, b); }
+static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
+#endif
+
 /* VW vectors as the rows of a square, made its columns.  Each step zips vector i with vector i + VW/2, which turns the
  * bits of (row, column) by one place; log2(VW) turns exchange row and column. */
 static inline void vtranspose(vf *t) {
@@ -141,27 +163,6 @@ static inline void vtranspose(vf *t) {
         memcpy(t, s, sizeof s);
     }
 }
-
-/* Mask of the first n elements. */
-static inline vi vfirst(ptrdiff_t n) {
-    vi index;
-    for (int i = 0; i < VW; i++) index[i] = i;
-    return index < (real_int)n - (vi){0};
-}
-
-/* a where the mask (a comparison of two vf) holds, else b. */
-static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
-static inline vi vgt(vf a, vf b)              { return a > b; }
-static inline vi vge(vf a, vf b)              { return a >= b; }
-
-/* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
-#ifdef VECTOR_PREFIX
-static inline vf vmax(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _max_, VECTOR_SUFFIX)(a, b); }
-static inline vf vmin(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _min_, VECTOR_SUFFIX)(a, b); }
-#else
-static inline vf vmax(vf a, vf b)             { return vselect(a > b, a, b); }
-static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
-#endif
 
 /* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
 static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
