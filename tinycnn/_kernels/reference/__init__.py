@@ -7,12 +7,12 @@ from .activation import *
 from .depthwise import *
 from .gemm import *
 from .im2col import *
-from .pointwise import *
-from .probe import *
 from .loss import *
 from .norm import *
 from .optim import *
+from .pointwise import *
 from .pool import *
+from .probe import *
 from .random import *
 from .structure import *
 from .winograd import *
