@@ -17,6 +17,7 @@ cdef extern from "simd.h" nogil:
     vf vodd(vf a, vf b)
     vf vziplow(vf x, vf y)
     vf vziphigh(vf x, vf y)
+    void vtranspose(vf *t)
     vi vfirst(Py_ssize_t n)
     vf vset(real s)
     vf vzero()

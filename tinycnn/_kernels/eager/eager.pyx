@@ -6,6 +6,7 @@ pointer, then runs without the GIL, without allocating and without raising.  Eac
 signature in `tinycnn._kernels.reference`.
 """
 from cython.parallel cimport prange
+from cython.view cimport contiguous, strided
 from libc.math cimport INFINITY, log, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -20,6 +21,8 @@ include "im2col.pxi"
 include "probe.pxi"
 include "rows.pxi"
 include "depthwise.pxi"
+include "channels.pxi"
+include "depthwise_calls.pxi"
 include "winograd.pxi"
 include "pool.pxi"
 include "norm.pxi"

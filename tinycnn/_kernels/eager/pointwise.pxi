@@ -18,7 +18,7 @@ cdef int grouped(Product *p, ix groups, ix c, ix o, ix n, ix pixels, str kernel)
     return 0
 
 
-def pointwise_forward(const real[:, :, ::1] x, const real[:, ::1] w, const real[::1] b, real[:, :, ::1] y,
+def pointwise_forward(const real[::strided, ::strided, ::contiguous] x, const real[:, ::1] w, const real[::1] b, real[::strided, ::strided, ::contiguous] y,
                       real[::1] scratch):  # IN (N, C, P)  IN (O, C/groups)  IN (O,) | None  OUT (N, O, P)
     cdef Product p
     cdef ix unit = sizeof(real)
@@ -39,7 +39,7 @@ def pointwise_forward(const real[:, :, ::1] x, const real[:, ::1] w, const real[
         multiply(&p, &scratch[0], threads)
 
 
-def pointwise_backward_input(const real[:, :, ::1] gy, const real[:, ::1] w, real[:, :, ::1] gx, real[::1] scratch):
+def pointwise_backward_input(const real[::strided, ::strided, ::contiguous] gy, const real[:, ::1] w, real[::strided, ::strided, ::contiguous] gx, real[::1] scratch):
     # IN (N, O, P)  IN (O, C/groups)  OUT (N, C, P)
     cdef Product p
     cdef ix unit = sizeof(real)
@@ -58,7 +58,7 @@ def pointwise_backward_input(const real[:, :, ::1] gy, const real[:, ::1] w, rea
         multiply(&p, &scratch[0], threads)
 
 
-def pointwise_backward_weight(const real[:, :, ::1] x, const real[:, :, ::1] gy, real[:, ::1] gw, bint accumulate,
+def pointwise_backward_weight(const real[::strided, ::strided, ::contiguous] x, const real[::strided, ::strided, ::contiguous] gy, real[:, ::1] gw, bint accumulate,
                               real[::1] scratch):  # IN (N, C, P)  IN (N, O, P)  OUT (O, C/groups)
     cdef Product p
     cdef ix unit = sizeof(real)
@@ -99,7 +99,7 @@ cdef void sum_channel(const real *gy, ix images, ix image, ix pixels, real *gb) 
     gb[0] = vsum(((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])))
 
 
-def channel_sum(const real[:, :, ::1] gy, real[::1] gb):  # IN (N, C, P)  OUT (C,)
+def channel_sum(const real[::strided, ::strided, ::contiguous] gy, real[::1] gb):  # IN (N, C, P)  OUT (C,)
     cdef ix channels = gy.shape[1], c
     require(gb.shape[0] == channels, "channel_sum: gb does not have the channels of gy")
     require(gy.shape[0] > 0 and gy.shape[2] > 0 and channels > 0, "channel_sum: an extent is 0")

@@ -13,7 +13,7 @@ cdef enum:
 cdef inline Strip winograd_strip(ix tw) noexcept nogil:
     """WINOGRAD_ROWS rows of tiles, their even columns and then their odd ones."""
     cdef Strip z
-    z.images, z.width, z.phase, z.total, z.pitch = 1, tw + 1, tw + 1, tw + 1, 2*(tw + 1)
+    z.phase, z.pitch = tw + 1, 2*(tw + 1)
     z.rows, z.filled, z.spare = WINOGRAD_ROWS, 2*WINOGRAD_ROWS + 2, 0
     return z
 
@@ -52,7 +52,7 @@ cdef void input_channel(const real *x, ix image, ix h, ix w, real *v, ix step, i
     memset(scratch, 0, strip_size(&z)*sizeof(real))
     while row < last:
         rows = min(min(last - row, th - row%th), <ix>WINOGRAD_ROWS)
-        fill_strip(x + row//th*image, 0, 1, h, w, scratch, 2*(row%th) - top, 2*rows + 2, &z, 2, left)
+        fill_strip(x + row//th*image, h, w, scratch, 2*(row%th) - top, 2*rows + 2, &z, 2, left)
         for r in range(rows):
             input_tiles(scratch + 2*r*z.pitch, z.pitch, v + (row - first + r)*tw, step, tw)
         row += rows
