@@ -129,18 +129,6 @@ static inline vf vodd(vf a, vf b)             { return SHUFFLE(a, b, ODD_LANES);
 static inline vf vziplow(vf x, vf y)          { return SHUFFLE(x, y, LOW_LANES); }
 static inline vf vziphigh(vf x, vf y)         { return SHUFFLE(x, y, HIGH_LANES); }
 
-/* VW vectors as the rows of a square, made its columns: log2(VW) times, vector i is zipped with vector i + VW/2. */
-static inline void vtranspose(vf *t) {
-    for (int step = 1; step < VW; step *= 2) {
-        vf s[VW];
-        for (int i = 0; i < VW / 2; i++) {
-            s[2*i] = vziplow(t[i], t[i + VW/2]);
-            s[2*i + 1] = vziphigh(t[i], t[i + VW/2]);
-        }
-        for (int i = 0; i < VW; i++) t[i] = s[i];
-    }
-}
-
 /* Mask of the first n elements. */
 static inline vi vfirst(ptrdiff_t n) {
     vi index;
@@ -152,6 +140,7 @@ static inline vi vfirst(ptrdiff_t n) {
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 static inline vi vgt(vf a, vf b)              { return a > b; }
 static inline vi vge(vf a, vf b)              { return a >= b; }
+static inline vi veq(vf a, vf b)              { return a == b; }
 
 /* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
 #ifdef VECTOR_PREFIX

@@ -28,7 +28,7 @@ cdef extern from "simd.h" nogil:
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)
-    void vtranspose(vf *t)
+    vi veq(vf a, vf b)
     real vsum(vf v)
     real vhighest(vf v)
     void prefetch(const void *p)
