@@ -140,6 +140,7 @@ static inline vi vfirst(ptrdiff_t n) {
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 static inline vi vgt(vf a, vf b)              { return a > b; }
 static inline vi vge(vf a, vf b)              { return a >= b; }
+static inline vi veq(vf a, vf b)              { return a == b; }
 
 /* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
 #ifdef VECTOR_PREFIX

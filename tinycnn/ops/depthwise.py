@@ -20,8 +20,7 @@ def suits(x: Shape, w: Shape, window: Window, groups: int) -> bool:
 
 
 def _scratch(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
-    n, _, h, w = x.shape
-    size = kernels(x.dtype).depthwise_scratch(n, h, w, *y.shape[2:], *window.kernel, *window.kernel_arguments)
+    size = kernels(x.dtype).depthwise_scratch(*window.kernel, *x.shape, *y.shape[2:], *window.kernel_arguments)
     return scratch(size*get_num_threads(), x.dtype)
 
 

@@ -14,7 +14,6 @@ from .im2col import backward_weight
 
 __all__ = ["backward_input", "backward_weight", "forward", "suits"]
 
-TRANSFORM = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])  # G
 ROOM = 1 << 18     # elements of transformed inputs and products made at a time: half of a second-level cache in float32
 FEWEST_TILES = 64  # with fewer, transforming the weights costs more than it saves
 FEWEST_CHANNELS = 16
@@ -44,20 +43,13 @@ def _convolve(x, w, b, y, top: int, left: int, rotated: bool) -> None:
     th, tw = (oh + 1)//2, (ow + 1)//2
     rows = min(n*th, -(-max(ROOM//(16*(c + o)), 64)//tw))
     sizes = [16*c*o, 16*c*rows*tw, 16*o*rows*tw,
-             max(kernel.gemm_scratch(16, o, rows*tw, c), kernel.gemm_scratch(1, 16, c*o, 9),
-                 kernel.winograd_scratch(tw)*get_num_threads())]
+             max(kernel.gemm_scratch(16, o, rows*tw, c), kernel.winograd_scratch(tw)*get_num_threads())]
     u, v, m, rest = np.split(scratch(sum(sizes), x.dtype), np.cumsum(sizes)[:-1])
-    _transform(kernel, w, u, rest, rotated)
+    u = u.reshape(16, *w.shape[:2])
+    kernel.winograd_weight(w, u, rotated)
     for first in range(0, n*th, rows):
         tiles = min(rows, n*th - first)*tw
         vs, ms = v[:16*c*tiles].reshape(16, c, tiles), m[:16*o*tiles].reshape(16, o, tiles)
         kernel.winograd_input(x, vs, rest, first, th, tw, top, left)
-        kernel.gemm(u.reshape(16, *w.shape[:2]), vs, ms, rotated, False, rest)
+        kernel.gemm(u, vs, ms, rotated, False, rest)
         kernel.winograd_output(ms, b, y, first)
-
-
-def _transform(kernel, w: np.ndarray, u: np.ndarray, rest: np.ndarray, rotated: bool) -> None:
-    """U = G g G', of each kernel g: itself a matrix product, of G (x) G with the kernels as columns of 9."""
-    both = np.kron(TRANSFORM, TRANSFORM).astype(w.dtype)
-    kernel.gemm(np.ascontiguousarray(both[:, ::-1] if rotated else both)[None], w.reshape(1, -1, 9),
-                u.reshape(1, 16, -1), False, True, rest)

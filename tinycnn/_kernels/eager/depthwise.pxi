@@ -1,9 +1,9 @@
 # Depthwise convolution: y[k, p, q] = b[k] + sum over taps (i, j) of w[k, i, j] x[k // m, p sh - top + i dh, q sw - left + j dw].
 #
-# Each plane is small and each weight serves one plane only, so this is about loads.  A strip of rows of one channel is
-# copied to the first-level cache: zero-padded, each row spread over its sw column phases, so that tap j of neighbouring
-# outputs is unit-stride at any stride.  Maps narrower than half a vector lie side by side there, one image after the
-# other: they share their kernel.  Then
+# Each plane is small and each weight serves one plane only, so this is about moving and loading.  Small maps are done a
+# vector of channels at a time, in `channels.pxi`.  Here are the large ones: a strip of rows of one channel is copied to
+# the first-level cache, zero-padded, each row spread over its sw column phases, so that tap j of neighbouring outputs is
+# unit-stride at any stride.  Then
 #     for 4 output rows x 1 vector of columns:  for column j of the kernel:  load the rows that they touch, once;
 #         for i, r: acc[r] += w[i, j] row[r sh + i]
 # which is 18 loads for 36 multiply-adds of 3x3; a vector that is not aligned costs two loads of a cache line each, so
@@ -27,23 +27,19 @@ cdef struct Depthwise:           # one call: its extents, its strips, and where 
     int code[MOST_TAPS]          # the tile for phase f: see `strip_outputs`
 
 
-cdef inline ix side_by_side(ix n, ix columns, ix width) noexcept nogil:
-    """Images in one strip: 1, unless their rows would leave more than half of a vector empty."""
-    return 1 if 2*columns > VW else min(n, max(1, 4*<ix>VW//width))
+cdef inline ix whole_vectors(ix n) noexcept nogil:
+    return (n + VW - 1)//VW*VW
 
 
 cdef void strips_of_x(Depthwise *d) noexcept nogil:
     """For y and gw: output columns read (kw - 1) dw // sw columns of a phase further.  One phase of taps."""
     cdef Strip *z = &d.z
     cdef ix i, j, t
-    z.width = d.ow + (d.kw - 1)*d.dw//d.sw
-    z.images = side_by_side(d.n, d.ow, z.width)
-    z.total = (z.images - 1)*z.width + d.ow
-    z.phase = z.images*z.width
+    z.phase = d.ow + (d.kw - 1)*d.dw//d.sw
     z.pitch = d.sw*z.phase
-    z.rows = min(d.oh, max(STRIP_ROWS, (STRIP_ELEMENTS - d.kh*d.dh*z.pitch)//(d.sh*z.pitch + z.total)))
+    z.rows = min(d.oh, max(STRIP_ROWS, (STRIP_ELEMENTS - d.kh*d.dh*z.pitch)//(d.sh*z.pitch + d.ow)))
     z.filled = (z.rows - 1)*d.sh + (d.kh - 1)*d.dh + 1
-    z.spare = z.rows*((z.total + VW - 1)//VW*VW)    # whole vectors, so that gy ends in zeros
+    z.spare = z.rows*whole_vectors(d.ow)    # gy, its rows ending in zeros
     for t in range(d.kh*d.kw):
         i, j = t//d.kw, t%d.kw
         d.offset[t] = i*d.dh*z.pitch + j*d.dw%d.sw*z.phase + j*d.dw//d.sw
@@ -60,10 +56,7 @@ cdef void strips_of_gy(Depthwise *d) noexcept nogil:
     cdef ix columns = (d.left + d.w - 1)//d.sw - d.left//d.sw + 1, lines = (d.top + d.h - 1)//d.sh - d.top//d.sh + 1
     cdef ix up = (d.kh - 1)*d.dh//d.sh, back = (d.kw - 1)*d.dw//d.sw, i, j, t, f
     cdef int count = 0
-    z.width = columns + back
-    z.images = side_by_side(d.n, columns, z.width)
-    z.total = (z.images - 1)*z.width + columns
-    z.phase = z.pitch = z.images*z.width
+    z.phase = z.pitch = columns + back
     z.rows = min(lines, max(STRIP_ROWS, STRIP_ELEMENTS//(z.pitch*(1 + d.sw)) - up))
     z.filled = z.rows + up
     z.spare = d.sw*z.rows*z.pitch + VW
@@ -79,18 +72,6 @@ cdef void strips_of_gy(Depthwise *d) noexcept nogil:
         if d.dh == 1 and d.dw == 1:    # the taps of a phase are a kernel of ceil((kh - a) / sh) rows
             d.code[f] = <int>(100*((d.kh - f//d.sw + d.sh - 1)//d.sh) + 10*((d.kw - f%d.sw + d.sw - 1)//d.sw) + 1)
     d.first[d.sh*d.sw] = count
-
-
-def depthwise_scratch(ix n, ix h, ix w, ix oh, ix ow, int kh, int kw, int sh, int sw, int dh, int dw, int top, int left):
-    """Elements of scratch memory that these kernels want per thread."""
-    cdef Depthwise d
-    d.n, d.h, d.w, d.oh, d.ow, d.kh, d.kw = n, h, w, oh, ow, kh, kw
-    d.sh, d.sw, d.dh, d.dw, d.top, d.left = sh, sw, dh, dw, top, left
-    require(kh*kw <= MOST_TAPS and sh*sw <= MOST_TAPS, f"depthwise: more than {MOST_TAPS} taps or phases")
-    strips_of_x(&d)
-    cdef ix size = strip_size(&d.z)
-    strips_of_gy(&d)
-    return max(size, strip_size(&d.z))
 
 
 # ---------------------------------------------------------------- tiles
@@ -202,129 +183,64 @@ cdef void strip_outputs(const real *x, const Depthwise *d, ix phase, ix step, co
 
 
 # ---------------------------------------------------------------- y
-cdef void forward_item(const Depthwise *d, const real *x, const real *w, const real *b, real *y, real *strip,
-                       ix images) noexcept nogil:
-    """The m outputs of one channel of some images."""
-    cdef const Strip *z = &d.z
-    cdef real *spare = strip + strip_end(z)
-    cdef ix first = 0, rows, k, g, r, wide = (z.total + VW - 1)//VW*VW
-    cdef real *to
+cdef void forward_channel(const Depthwise *d, const real *x, const real *w, const real *b, real *y,
+                          real *strip) noexcept nogil:
+    """The m outputs of one channel of one image."""
+    cdef ix first = 0, rows, k
     while first < d.oh:
-        rows = min(z.rows, d.oh - first)
-        fill_strip(x, d.c*d.h*d.w, images, d.h, d.w, strip, first*d.sh - d.top, (rows - 1)*d.sh + (d.kh - 1)*d.dh + 1,
-                   z, d.sw, d.left)
+        rows = min(d.z.rows, d.oh - first)
+        fill_strip(x, d.h, d.w, strip, first*d.sh - d.top, (rows - 1)*d.sh + (d.kh - 1)*d.dh + 1, &d.z, d.sw, d.left)
         for k in range(d.m):
-            to = y + (k*d.oh + first)*d.ow
-            if z.images == 1:
-                strip_outputs(strip, d, 0, d.sh, w + k*d.kh*d.kw, b[k] if b else 0, False, to, d.ow, rows, d.ow)
-                continue
-            strip_outputs(strip, d, 0, d.sh, w + k*d.kh*d.kw, b[k] if b else 0, False, spare, wide, rows, z.total)
-            for g in range(images):
-                for r in range(rows):
-                    copy_row(spare + r*wide + g*z.width, to + g*d.c*d.m*d.oh*d.ow + r*d.ow, d.ow)
-        first += z.rows
+            strip_outputs(strip, d, 0, d.sh, w + k*d.kh*d.kw, b[k] if b else 0, False, y + (k*d.oh + first)*d.ow, d.ow,
+                          rows, d.ow)
+        first += d.z.rows
 
 
 cdef void forward_span(const Depthwise *d, const real *x, const real *w, const real *b, real *y, real *scratch,
                        ix first, ix last) noexcept nogil:
-    """Items [first, last): channel by channel, group of images by group."""
-    cdef ix item, c, n
+    """Planes [first, last) of x."""
+    cdef ix p, c
     memset(scratch, 0, strip_size(&d.z)*sizeof(real))
-    for item in range(first, last):
-        c, n = item%d.c, item//d.c*d.z.images
-        forward_item(d, x + (n*d.c + c)*d.h*d.w, w + c*d.m*d.kh*d.kw, b + c*d.m if b else b,
-                     y + (n*d.c + c)*d.m*d.oh*d.ow, scratch, min(d.z.images, d.n - n))
-
-
-cdef int describe_depthwise(Depthwise *d, const real[:, :, :, ::1] x, const real[:, :, :, ::1] y, const real[:, :, ::1] w, int sh,
-                  int sw, int dh, int dw, int top, int left) except -1:
-    """The extents, once they are known to fit."""
-    require(x.shape[0] == y.shape[0] and x.shape[1] >= 1 and y.shape[1]%x.shape[1] == 0 and y.shape[1] == w.shape[0],
-            "depthwise: x, y and w do not fit")
-    require(min(sh, sw, dh, dw) >= 1 and min(top, left) >= 0, "depthwise: the window has no extent")
-    require(w.shape[1]*w.shape[2] <= MOST_TAPS and sh*sw <= MOST_TAPS, f"depthwise: more than {MOST_TAPS} taps or phases")
-    require(min(x.shape[0], x.shape[2], x.shape[3]) >= 1 and
-            min(y.shape[1], y.shape[2], y.shape[3], w.shape[1], w.shape[2]) >= 1, "depthwise: an array is empty")
-    d.n, d.c, d.m, d.h, d.w = x.shape[0], x.shape[1], y.shape[1]//x.shape[1], x.shape[2], x.shape[3]
-    d.oh, d.ow, d.kh, d.kw = y.shape[2], y.shape[3], w.shape[1], w.shape[2]
-    d.sh, d.sw, d.dh, d.dw, d.top, d.left = sh, sw, dh, dw, top, left
-    return 0
-
-
-cdef int depthwise_team(const Depthwise *d, ix scratch) except -1:
-    """Threads that the work deserves and the scratch memory is enough for."""
-    cdef ix need = strip_size(&d.z)
-    require(scratch >= need, f"depthwise: scratch must have {need} elements per thread")
-    return <int>min(<ix>team(d.n*d.c*d.m*d.oh*d.ow*d.kh*d.kw//VW), scratch//need)
-
-
-def depthwise_forward(const real[:, :, :, ::1] x, const real[:, :, ::1] w, const real[::1] b, real[:, :, :, ::1] y,
-                      real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
-    # IN (n, c, h, w)  IN (c m, kh, kw)  IN (c m,) or None  OUT (n, c m, oh, ow)
-    cdef Depthwise d
-    describe_depthwise(&d, x, y, w, sh, sw, dh, dw, top, left)
-    require(b is None or b.shape[0] == y.shape[1], "depthwise: y and b do not fit")
-    strips_of_x(&d)
-    cdef const real *bias = NULL
-    if b is not None:
-        bias = &b[0]
-    cdef ix items = d.c*((d.n + d.z.images - 1)//d.z.images), need = strip_size(&d.z)
-    cdef int t, threads = depthwise_team(&d, scratch.shape[0])
-    for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        forward_span(&d, &x[0, 0, 0, 0], &w[0, 0, 0], bias, &y[0, 0, 0, 0], &scratch[0] + t*need, items*t//threads,
-                     items*(t + 1)//threads)
+    for p in range(first, last):
+        c = p%d.c
+        forward_channel(d, x + p*d.h*d.w, w + c*d.m*d.kh*d.kw, b + c*d.m if b else b, y + p*d.m*d.oh*d.ow, scratch)
 
 
 # ---------------------------------------------------------------- gx
-cdef void input_lines(const Depthwise *d, const real *gy, const real *w, real *gx, real *strip, ix images, ix u,
-                      ix rows, ix a) noexcept nogil:
+cdef void input_lines(const Depthwise *d, const real *gy, const real *w, real *gx, real *strip, ix u, ix rows,
+                      ix a) noexcept nogil:
     """The rows of gx of row phase a that are among phase rows u, ..., u + rows - 1."""
     cdef const Strip *z = &d.z
-    cdef ix up = (d.kh - 1)*d.dh//d.sh, shift = (d.kw - 1)*d.dw//d.sw - d.left//d.sw, bottom = d.h - 1 + d.top
-    cdef ix begin = 1 if u*d.sh + a < d.top else 0, line = (u + begin)*d.sh + a - d.top, b, g, r, k
+    cdef ix up = (d.kh - 1)*d.dh//d.sh, back = (d.kw - 1)*d.dw//d.sw, bottom = d.h - 1 + d.top
+    cdef ix begin = 1 if u*d.sh + a < d.top else 0, line = (u + begin)*d.sh + a - d.top, b, r, k
     cdef ix count = min(rows, (bottom - a)//d.sh + 1 - u if bottom >= a else 0) - begin
     cdef real *spare = strip + strip_end(z)
-    cdef bint straight = d.sw == 1 and z.images == 1
     for k in range(d.m):
         if d.m > 1 or a == 0:
-            fill_strip(gy + k*d.oh*d.ow, d.c*d.m*d.oh*d.ow, images, d.oh, d.ow, strip, u - up, rows + up, z, 1, shift)
+            fill_strip(gy + k*d.oh*d.ow, d.oh, d.ow, strip, u - up, rows + up, z, 1, back - d.left//d.sw)
+        if d.sw == 1:
+            strip_outputs(strip + begin*z.pitch, d, a, 1, w + k*d.kh*d.kw, 0, k > 0, gx + line*d.w, d.sh*d.w, count, d.w)
+            continue
         for b in range(d.sw):
             strip_outputs(strip + begin*z.pitch, d, a*d.sw + b, 1, w + k*d.kh*d.kw, 0, k > 0,
-                          gx + line*d.w if straight else spare + b*z.rows*z.pitch,
-                          d.sh*d.w if straight else z.pitch, count, d.w if straight else z.total)
-    if not straight:
-        for g in range(images):
-            for r in range(count):
-                merge_row(spare + r*z.pitch + g*z.width, gx + g*d.c*d.h*d.w + (line + r*d.sh)*d.w, z.rows*z.pitch, d.w, d.sw,
-                      d.left%d.sw)
+                          spare + b*z.rows*z.pitch, z.pitch, count, z.pitch - back)
+    if d.sw > 1:
+        for r in range(count):
+            merge_row(spare + r*z.pitch, gx + (line + r*d.sh)*d.w, z.rows*z.pitch, d.w, d.sw, d.left%d.sw)
 
 
 cdef void input_span(const Depthwise *d, const real *gy, const real *w, real *gx, real *scratch, ix first,
                      ix last) noexcept nogil:
-    """Items [first, last): channel by channel, group of images by group."""
-    cdef ix item, c, n, u, a, end = (d.top + d.h - 1)//d.sh + 1
+    """Planes [first, last) of gx."""
+    cdef ix p, u, a, end = (d.top + d.h - 1)//d.sh + 1
     memset(scratch, 0, strip_size(&d.z)*sizeof(real))
-    for item in range(first, last):
-        c, n = item%d.c, item//d.c*d.z.images
+    for p in range(first, last):
         u = d.top//d.sh
         while u < end:
             for a in range(d.sh):
-                input_lines(d, gy + (n*d.c + c)*d.m*d.oh*d.ow, w + c*d.m*d.kh*d.kw, gx + (n*d.c + c)*d.h*d.w, scratch,
-                            min(d.z.images, d.n - n), u, min(d.z.rows, end - u), a)
+                input_lines(d, gy + p*d.m*d.oh*d.ow, w + p%d.c*d.m*d.kh*d.kw, gx + p*d.h*d.w, scratch, u,
+                            min(d.z.rows, end - u), a)
             u += d.z.rows
-
-
-def depthwise_backward_input(const real[:, :, :, ::1] gy, const real[:, :, ::1] w, real[:, :, :, ::1] gx,
-                             real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
-    # IN (n, c m, oh, ow)  IN (c m, kh, kw)  OUT (n, c, h, w)
-    cdef Depthwise d
-    describe_depthwise(&d, gx, gy, w, sh, sw, dh, dw, top, left)
-    strips_of_gy(&d)
-    cdef ix items = d.c*((d.n + d.z.images - 1)//d.z.images), need = strip_size(&d.z)
-    cdef int t, threads = depthwise_team(&d, scratch.shape[0])
-    for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        input_span(&d, &gy[0, 0, 0, 0], &w[0, 0, 0], &gx[0, 0, 0, 0], &scratch[0] + t*need, items*t//threads,
-                   items*(t + 1)//threads)
 
 
 # ---------------------------------------------------------------- gw
@@ -403,24 +319,20 @@ cdef void weight_channel(const Depthwise *d, const real *x, const real *gy, real
     """One output channel, all images."""
     cdef vf total[MOST_TAPS]
     cdef real *spare = strip + strip_end(&d.z)
-    cdef Strip zg = d.z
-    cdef ix n = 0, first, rows, images, i, j
-    zg.pitch = (d.z.total + VW - 1)//VW*VW
+    cdef Strip flat = d.z
+    cdef ix n, first, rows, i, j
+    flat.phase, flat.pitch = d.ow, whole_vectors(d.ow)
     for i in range(d.kh*d.kw):
         total[i] = vzero()
-    while n < d.n:
-        images = min(zg.images, d.n - n)
-        if images < zg.images:
-            memset(spare, 0, zg.spare*sizeof(real))    # the images that are not there
+    for n in range(d.n):
         first = 0
         while first < d.oh:
-            rows = min(zg.rows, d.oh - first)
-            fill_strip(x + n*d.c*d.h*d.w, d.c*d.h*d.w, images, d.h, d.w, strip, first*d.sh - d.top,
-                       (rows - 1)*d.sh + (d.kh - 1)*d.dh + 1, &d.z, d.sw, d.left)
-            fill_strip(gy + n*d.c*d.m*d.oh*d.ow, d.c*d.m*d.oh*d.ow, images, d.oh, d.ow, spare, first, rows, &zg, 1, 0)
-            weight_strip(strip, d, spare, zg.pitch, rows, total)
-            first += zg.rows
-        n += zg.images
+            rows = min(d.z.rows, d.oh - first)
+            fill_strip(x + n*d.c*d.h*d.w, d.h, d.w, strip, first*d.sh - d.top, (rows - 1)*d.sh + (d.kh - 1)*d.dh + 1,
+                       &d.z, d.sw, d.left)
+            fill_strip(gy + n*d.c*d.m*d.oh*d.ow, d.oh, d.ow, spare, first, rows, &flat, 1, 0)
+            weight_strip(strip, d, spare, flat.pitch, rows, total)
+            first += d.z.rows
     for i in range(d.kh):
         for j in range(d.kw):
             gw[i*d.kw + j] = vsum(total[j*d.kh + i])
@@ -433,16 +345,3 @@ cdef void weight_span(const Depthwise *d, const real *x, const real *gy, real *g
     memset(scratch, 0, strip_size(&d.z)*sizeof(real))
     for k in range(first, last):
         weight_channel(d, x + k//d.m*d.h*d.w, gy + k*d.oh*d.ow, gw + k*d.kh*d.kw, scratch)
-
-
-def depthwise_backward_weight(const real[:, :, :, ::1] x, const real[:, :, :, ::1] gy, real[:, :, ::1] gw,
-                              real[::1] scratch, int sh, int sw, int dh, int dw, int top, int left):
-    # IN (n, c, h, w)  IN (n, c m, oh, ow)  OUT (c m, kh, kw)
-    cdef Depthwise d
-    describe_depthwise(&d, x, gy, gw, sh, sw, dh, dw, top, left)
-    strips_of_x(&d)
-    cdef ix k = gy.shape[1], need = strip_size(&d.z)
-    cdef int t, threads = depthwise_team(&d, scratch.shape[0])
-    for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        weight_span(&d, &x[0, 0, 0, 0], &gy[0, 0, 0, 0], &gw[0, 0, 0], &scratch[0] + t*need, k*t//threads,
-                    k*(t + 1)//threads)

@@ -6,13 +6,10 @@ cdef enum:
     STRIP_ELEMENTS = 8192        # that a strip and its results should take: two thirds of such a cache in float32
 
 cdef struct Strip:
-    ix images                    # of the same channel, side by side
-    ix width                     # columns of one image in one phase, with its padding
-    ix phase                     # elements from phase to phase of a row: all images
+    ix phase                     # columns of a phase, with their padding
     ix pitch                     # elements from row to row: all phases
     ix filled                    # rows
     ix rows                      # output rows that these are good for
-    ix total                     # columns up to the last output of the last image
     ix spare                     # elements of a second buffer
 
 
@@ -84,17 +81,15 @@ cdef inline void merge_row(const real *phases, real *row, ix pitch, ix n, ix str
             row[c] = phases[(left + c)%stride*pitch + (left + c)//stride]
 
 
-cdef inline void fill_strip(const real *x, ix image, ix images, ix h, ix w, real *strip, ix first, ix rows,
-                            const Strip *z, ix stride, ix shift) noexcept nogil:
-    """Rows first, first + 1, ... of `images` maps (h, w), which lie `image` apart; column c goes to c + shift.
+cdef inline void fill_strip(const real *x, ix h, ix w, real *strip, ix first, ix rows, const Strip *z, ix stride,
+                            ix shift) noexcept nogil:
+    """Rows first, first + 1, ... of a map (h, w); column c goes to c + shift.
 
     Padding columns are never written, so they stay 0 if the strip was 0 once; padding rows are, as strips differ in them.
     """
-    cdef ix q, g, begin = max(0, -shift), n = min(w, z.width*stride - shift) - begin
+    cdef ix q, begin = max(0, -shift), n = min(w, z.phase*stride - shift) - begin
     for q in range(rows):
         if not 0 <= first + q < h:
             memset(strip + q*z.pitch, 0, z.pitch*sizeof(real))
         elif n > 0:
-            for g in range(images):
-                spread_row(x + g*image + (first + q)*w + begin, strip + q*z.pitch + g*z.width, z.phase, n, stride,
-                       begin + shift)
+            spread_row(x + (first + q)*w + begin, strip + q*z.pitch, z.phase, n, stride, begin + shift)

@@ -2,18 +2,51 @@
 # (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016).  For a tile d of 4x4 inputs
 #     Y = A' [ (G g G') * (B' d B) ] A,   summed over input channels inside the brackets,
 # and there it is 16 matrix products, V[k] (c, tiles) by U[k] (o, c), which are `gemm`'s.  Here are the transforms of
-# inputs, V = B' d B, and of outputs, Y = A' M A.  Tiles step by 2: with even and odd columns apart, element j of
-# neighbouring tiles is unit-stride, so lanes are tiles of a row.  Tiles count row by row, image after image; a call
-# does some whole rows of them, so that V and M stay in the second-level cache.
+# kernels, U = G g G', of inputs, V = B' d B, and of outputs, Y = A' M A.  Tiles step by 2: with even and odd columns
+# apart, element j of neighbouring tiles is unit-stride, so lanes are tiles of a row.  Tiles count row by row, image after
+# image; a call does some whole rows of them, so that V and M stay in the second-level cache.  Lanes of U are kernels.
 
 cdef enum:
     WINOGRAD_ROWS = 8            # rows of tiles that scratch holds the input of
 
 
+cdef inline void line_of_kernel(vf g0, vf g1, vf g2, vf *u, ix step) noexcept nogil:
+    """G g."""
+    cdef vf half = vset(0.5)
+    cdef vf ends = half*(g0 + g2), middle = half*g1
+    u[0], u[step], u[2*step], u[3*step] = g0, ends + middle, ends - middle, g2
+
+
+cdef void weight_kernels(const real *w, ix count, real *u, ix step, bint rotated) noexcept nogil:
+    """U of up to a vector of kernels; its 16 elements lie `step` apart."""
+    cdef real g[9*VW]
+    cdef vf rows[12]
+    cdef vf all[16]
+    cdef int i, turn = 8 if rotated else 0, one = -1 if rotated else 1
+    to_lanes(w, 9, count, g, NULL)
+    for i in range(3):
+        line_of_kernel(vload(g + (turn + one*i)*VW), vload(g + (turn + one*(3 + i))*VW),
+                       vload(g + (turn + one*(6 + i))*VW), rows + i, 3)
+    for i in range(4):
+        line_of_kernel(rows[3*i], rows[3*i + 1], rows[3*i + 2], all + 4*i, 1)
+    for i in range(16):
+        vstore_part(u + i*step, all[i], count)
+
+
+def winograd_weight(const real[:, :, :, ::1] w, real[:, :, ::1] u, bint rotated):  # IN (o, c, 3, 3)  OUT (16, o, c)
+    cdef ix pairs = w.shape[0]*w.shape[1], i, blocks = (pairs + VW - 1)//VW
+    require(w.shape[2] == 3 and w.shape[3] == 3 and pairs >= 1, "winograd_weight: w is no kernel of 3x3")
+    require(u.shape[0] == 16 and u.shape[1] == w.shape[0] and u.shape[2] == w.shape[1],
+            "winograd_weight: w and u do not fit")
+    cdef int threads = team(pairs*16)
+    for i in prange(blocks, nogil=True, num_threads=threads, schedule="static"):
+        weight_kernels(&w[0, 0, 0, 0] + 9*VW*i, min(<ix>VW, pairs - VW*i), &u[0, 0, 0] + VW*i, pairs, rotated)
+
+
 cdef inline Strip winograd_strip(ix tw) noexcept nogil:
     """WINOGRAD_ROWS rows of tiles, their even columns and then their odd ones."""
     cdef Strip z
-    z.images, z.width, z.phase, z.total, z.pitch = 1, tw + 1, tw + 1, tw + 1, 2*(tw + 1)
+    z.phase, z.pitch = tw + 1, 2*(tw + 1)
     z.rows, z.filled, z.spare = WINOGRAD_ROWS, 2*WINOGRAD_ROWS + 2, 0
     return z
 
@@ -52,7 +85,7 @@ cdef void input_channel(const real *x, ix image, ix h, ix w, real *v, ix step, i
     memset(scratch, 0, strip_size(&z)*sizeof(real))
     while row < last:
         rows = min(min(last - row, th - row%th), <ix>WINOGRAD_ROWS)
-        fill_strip(x + row//th*image, 0, 1, h, w, scratch, 2*(row%th) - top, 2*rows + 2, &z, 2, left)
+        fill_strip(x + row//th*image, h, w, scratch, 2*(row%th) - top, 2*rows + 2, &z, 2, left)
         for r in range(rows):
             input_tiles(scratch + 2*r*z.pitch, z.pitch, v + (row - first + r)*tw, step, tw)
         row += rows

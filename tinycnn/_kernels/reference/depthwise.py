@@ -2,7 +2,7 @@
 import numpy as np
 
 
-def depthwise_scratch(n, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left):
+def depthwise_scratch(kh, kw, n, c, h, w, oh, ow, sh, sw, dh, dw, top, left):
     """Elements of scratch memory that a kernel wants per thread; the twins want none."""
     return 0
 

@@ -2,12 +2,19 @@
 import numpy as np
 
 INPUT = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])  # B transposed
+KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])  # G
 OUTPUT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])  # A transposed
 
 
 def winograd_scratch(tw):
     """Elements of scratch memory that `winograd_input` wants per thread; the twin wants none."""
     return 0
+
+
+def winograd_weight(w, u, rotated):  # IN (o, c, 3, 3)  OUT (16, o, c)
+    """U = G g G'; rotated: of the kernels turned by 180 degrees."""
+    g = w[:, :, ::-1, ::-1] if rotated else w
+    u[:] = (KERNEL @ g @ KERNEL.T).reshape(*w.shape[:2], 16).transpose(2, 0, 1)
 
 
 def winograd_input(x, v, scratch, first, th, tw, top, left):  # IN (n, c, h, w)  OUT (16, c, rows tw)
