@@ -51,6 +51,7 @@ def test_links_lead_somewhere(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_that_are_named_exist(document):
-    named = re.findall(r"`((?:tinycnn|tests|benchmarks|examples|docs|\.ci)/[\w/.]*)`", document.read_text(encoding="utf-8"))
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tinycnn|tests|benchmarks|examples|docs|\.ci)/[\w/.]*)`", text)
     missing = [file for file in named if not (ROOT / file).exists()]
     assert not missing
