@@ -8,6 +8,7 @@ with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  En
   TINYCNN_ANNOTATE=1              also write build/generated/tinycnn/_kernels/eager/eager.html: Python calls in yellow
   TINYCNN_DEBUG=1                 bounds checks, address and undefined-behaviour sanitisers
 """
+import logging
 import os
 import platform
 import shutil
@@ -86,7 +87,7 @@ class BuildKernels(build_ext):
         """What turns OpenMP on, or nothing, with a notice: the kernels then run on one thread."""
         if os.environ.get("TINYCNN_OPENMP") != "0" and self.accepts("-fopenmp", PROBE_OPENMP, link=True):
             return ["-fopenmp"]
-        self.announce("tinycnn: building WITHOUT OpenMP: kernels will use one thread", level=4)
+        self.announce("tinycnn: building WITHOUT OpenMP: kernels will use one thread", level=logging.WARNING)
         return []
 
     def accepts(self, flag, source=PROBE, link=False):

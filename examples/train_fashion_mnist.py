@@ -3,8 +3,9 @@
     python examples/train_fashion_mnist.py             minutes on two cores; the bar needs the extra tinycnn[train]
     python examples/train_fashion_mnist.py --resume    go on after it was stopped, with the same result to the bit
 
-The network is ShuffleNet V2 x0.5, made for images of 224x224, with one change for images of 28x28: the max pooling
-after the first convolution is left out, so that the maps are 14, 7, 4 and 2 pixels wide instead of ending at 1.
+The network is a small one of depthwise separable convolutions, the block of MobileNet (Howard et al., "MobileNets",
+arXiv:1704.04861, 2017, figure 3), for images of 28x28: 159,178 parameters, 5.4 million multiply-adds an image.  It
+keeps the first map at full size and ends at 4x4, where networks made for 224x224 would end below one pixel.
 
 Into --out go log.csv, a row per epoch; checkpoint.npz, from which --resume goes on; weights.npz, the trained weights;
 and result-DATE.json, what was reached in which time by which versions.  The accuracy in the log is that on the 10,000
@@ -23,8 +24,14 @@ from pathlib import Path
 import numpy as np
 
 import tinycnn
-from tinycnn import data, losses, models, nn, optim, training
+from tinycnn import data, losses, nn, optim, training
 
+STEM = 32  # channels of the first convolution
+BLOCKS = (  # output channels and stride of each depthwise separable block; maps of 14x14, 7x7 and 4x4
+    (64, 2), (64, 1),
+    (128, 2), (128, 1), (128, 1),
+    (256, 2), (256, 1),
+)
 MEAN, STD = 0.2860, 0.3530  # of the training images' pixels
 MOMENTUM, WEIGHT_DECAY = 0.9, 2e-4
 WARM_UP = 0.1  # share of all steps in which the learning rate rises
@@ -47,19 +54,22 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
                         help="directory of the run (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--overwrite", action="store_true", help="start anew where --out holds a run")
-    parser.add_argument("--epochs", type=positive, default=8, help="passes over the images (%(default)s)")
+    parser.add_argument("--epochs", type=positive, default=6, help="passes over the images (%(default)s)")
     parser.add_argument("--batch-size", type=positive, default=128, help="images per step (%(default)s)")
-    parser.add_argument("--lr", type=float, default=0.2, help="highest learning rate (%(default)s)")
+    parser.add_argument("--lr", type=float, default=0.1, help="highest learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all randomness (%(default)s)")
     parser.add_argument("--threads", type=positive, help="threads (default: one for each usable CPU)")
     parser.add_argument("--limit", type=positive, help="take only the first LIMIT images of each split: a quick trial")
     return parser.parse_args(arguments)
 
 
-def build_network() -> nn.Module:
-    network = models.create_model("shufflenet_v2_x0_5", num_classes=10, in_chans=1)
-    network.maxpool = nn.Identity()
-    return network
+def build_network() -> nn.Sequential:
+    layers, channels = [nn.ConvBNAct(1, STEM, 3)], STEM
+    for out, stride in BLOCKS:
+        layers += [nn.DepthwiseBNAct(channels, 3, stride), nn.ConvBNAct(channels, out, 1)]
+        channels = out
+    classifier = nn.Linear(channels, len(data.FASHION_MNIST_CLASSES))
+    return nn.Sequential(*layers, nn.GlobalAvgPool2d(), nn.Flatten(), classifier)
 
 
 def prepare(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -47,3 +47,11 @@ def test_links_lead_somewhere(document):
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     missing = [link for link in links if not (document.parent / link.partition("#")[0]).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_are_named_exist(document):
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tinycnn|tests|benchmarks|examples|docs|\.ci)/[\w/.]*)`", text)
+    missing = [file for file in named if not (ROOT / file).exists()]
+    assert not missing

@@ -8,7 +8,7 @@ import pytest
 
 import tinycnn
 from tinycnn import functional as F
-from tinycnn._kernels import parallel
+from tinycnn._kernels import parallel, waiting
 
 BIG = 1 << 20  # elements: work enough that a kernel uses every thread it may
 
@@ -96,3 +96,22 @@ def test_an_instruction_set_can_be_forced(run_python):
     from tinycnn._kernels import available
     for isa in available():
         assert run_python("from tinycnn._kernels import ISA; print(ISA)", TINYCNN_ISA=isa).stdout == f"{isa}\n"
+
+
+@pytest.mark.parametrize("chosen", [{}, {"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": "7"}])
+def test_how_openmp_waits_is_told_to_it_alone(chosen, run_python, monkeypatch):
+    """Set while OpenMP is loaded, gone for child processes; what the user chose is left as it is."""
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    result = run_python("import os, tinycnn\n"
+                        "print({n: os.environ[n] for n in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY') if n in os.environ})",
+                        **chosen)
+    assert result.stdout == f"{chosen}\n"
+
+
+def test_openmp_is_told_to_wait_briefly(monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    with waiting.brief_waiting():
+        assert os.environ["GOMP_SPINCOUNT"] == waiting.SPINS
+    assert "GOMP_SPINCOUNT" not in os.environ

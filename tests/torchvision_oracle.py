@@ -26,6 +26,7 @@ def import_torchvision():
         _DECLARED.append(library)
     import torchvision
 
+    torch.set_num_threads(1)  # its threads and ours would wait for each other's processors
     return torchvision
 
 

@@ -6,16 +6,16 @@ the array, the same for any layout, thread count and build (Salmon et al., "Para
 """
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from typing import Any
 
 import numpy as np
 
 _lock = threading.Lock()
-_seed = secrets.randbits(63)
+_seed = int.from_bytes(os.urandom(8), "little") >> 1
 _draws = 0
-_generator = np.random.default_rng(_seed)
+_generator: np.random.Generator | None = None  # made when first wanted: numpy.random takes long to import
 
 
 def manual_seed(seed: int) -> None:
@@ -30,12 +30,16 @@ def manual_seed(seed: int) -> None:
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
         raise ValueError(f"manual_seed: seed must be an integer with 0 <= seed < 2**64, got {seed!r}")
     with _lock:
-        _seed, _draws, _generator = int(seed), 0, np.random.default_rng(int(seed))
+        _seed, _draws, _generator = int(seed), 0, None
 
 
 def generator() -> np.random.Generator:
     """NumPy's generator, for initialisation and data."""
-    return _generator
+    global _generator
+    with _lock:
+        if _generator is None:
+            _generator = np.random.default_rng(_seed)
+        return _generator
 
 
 def next_draw() -> tuple[int, int]:
@@ -48,7 +52,7 @@ def next_draw() -> tuple[int, int]:
 
 def get_state() -> dict[str, Any]:
     """Everything that `set_state` needs to continue from here, as plain numbers and strings (a checkpoint keeps it)."""
-    return {"seed": _seed, "draws": _draws, "generator": _generator.bit_generator.state}
+    return {"seed": _seed, "draws": _draws, "generator": generator().bit_generator.state}
 
 
 def set_state(state: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def test_real_weights_fill_every_value(name):
     installed(name)
     model, fresh = models.create_model(name, pretrained=True), models.create_model(name)
     before = fresh.state_dict()
-    assert all((value != before[key]).any() for key, value in model.state_dict().items())
+    assert all((value != before[key]).any() for key, value in model.state_dict().items() if value.ndim)
 
 
 def test_real_weights_give_the_oracles_logits(name, torch):

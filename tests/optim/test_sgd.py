@@ -25,7 +25,7 @@ def parameters(dtype):
 def test_fifty_steps_equal_torchs(torch, settings, dtype, isa):
     ours = parameters(dtype)
     theirs = [torch.tensor(p.numpy().copy(), requires_grad=True) for p in ours]
-    one, two = SGD(ours, lr=0.1, **settings), torch.optim.SGD(theirs, lr=0.1, **settings)
+    one, two = SGD(ours, lr=0.01, **settings), torch.optim.SGD(theirs, lr=0.01, **settings)
     rng = np.random.default_rng(1)
     with use(isa):
         for turn in range(50):

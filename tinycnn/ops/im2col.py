@@ -17,6 +17,7 @@ from .._kernels import kernels, scratch
 from .geometry import Window
 
 COLUMNS = 1 << 18  # elements of columns made at a time: 1 MB in float32, about half a second-level cache
+PIXELS = 256       # at least so many pixels, or the weights would be read again for too few
 
 
 def forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray, window: Window) -> None:
@@ -49,8 +50,9 @@ def _chunks(x: np.ndarray, w_shape, y_shape, window: Window) -> Iterator[tuple[s
     """(images, output rows, room for their columns, scratch for their product) until all are done."""
     n, o, oh, ow = y_shape
     taps = x.shape[1] * window.kernel[0] * window.kernel[1]
-    some_rows = min(oh, max(1, COLUMNS // (taps * ow)))
-    some_images = min(n, max(1, COLUMNS // (taps * oh * ow)))
+    pixels = max(PIXELS, COLUMNS // taps)
+    some_rows = min(oh, max(1, pixels // ow))
+    some_images = min(n, max(1, pixels // (oh * ow)))
     groups, room = x.shape[1] // w_shape[1], some_images * taps * some_rows * ow
     m, k, pixels, size = o // groups, taps // groups, some_images * some_rows * ow, kernels(x.dtype).gemm_scratch
     need = max(size(groups, m, pixels, k), size(groups, k, pixels, m), size(groups, m, k, pixels))
