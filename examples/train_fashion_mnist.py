@@ -54,7 +54,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
                         help="directory of the run (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--overwrite", action="store_true", help="start anew where --out holds a run")
-    parser.add_argument("--epochs", type=positive, default=8, help="passes over the images (%(default)s)")
+    parser.add_argument("--epochs", type=positive, default=6, help="passes over the images (%(default)s)")
     parser.add_argument("--batch-size", type=positive, default=128, help="images per step (%(default)s)")
     parser.add_argument("--lr", type=float, default=0.1, help="highest learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all randomness (%(default)s)")

@@ -1,4 +1,4 @@
-"""Convolution, linear, matmul beyond the table of operations: refusals, chunks of columns, the choice of algorithm."""
+"""Convolution, linear and matmul beyond the table: refusals, chunks of columns, the choice of algorithm."""
 import numpy as np
 import pytest
 

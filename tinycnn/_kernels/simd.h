@@ -129,6 +129,19 @@ static inline vf vodd(vf a, vf b)             { return SHUFFLE(a, b, ODD_LANES);
 static inline vf vziplow(vf x, vf y)          { return SHUFFLE(x, y, LOW_LANES); }
 static inline vf vziphigh(vf x, vf y)         { return SHUFFLE(x, y, HIGH_LANES); }
 
+/* VW vectors as the rows of a square, made its columns.  Each step zips vector i with vector i + VW/2, which turns the
+ * bits of (row, column) by one place; log2(VW) turns exchange row and column. */
+static inline void vtranspose(vf *t) {
+    for (int step = 1; step < VW; step *= 2) {
+        vf s[VW];
+        for (int i = 0; i < VW / 2; i++) {
+            s[2 * i] = vziplow(t[i], t[i + VW / 2]);
+            s[2 * i + 1] = vziphigh(t[i], t[i + VW / 2]);
+        }
+        memcpy(t, s, sizeof s);
+    }
+}
+
 /* Mask of the first n elements. */
 static inline vi vfirst(ptrdiff_t n) {
     vi index;
@@ -150,19 +163,6 @@ static inline vf vmin(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _
 static inline vf vmax(vf a, vf b)             { return vselect(a > b, a, b); }
 static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
 #endif
-
-/* VW vectors as the rows of a square, made its columns.  Each step zips vector i with vector i + VW/2, which turns the
- * bits of (row, column) by one place; log2(VW) turns exchange row and column. */
-static inline void vtranspose(vf *t) {
-    for (int step = 1; step < VW; step *= 2) {
-        vf s[VW];
-        for (int i = 0; i < VW / 2; i++) {
-            s[2 * i] = vziplow(t[i], t[i + VW / 2]);
-            s[2 * i + 1] = vziphigh(t[i], t[i + VW / 2]);
-        }
-        memcpy(t, s, sizeof s);
-    }
-}
 
 /* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
 static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }

@@ -4,6 +4,7 @@ Each algorithm is a module with `forward`, `backward_input` and `backward_weight
 """
 from __future__ import annotations
 
+from functools import lru_cache
 from types import ModuleType
 
 import numpy as np
@@ -12,9 +13,10 @@ from .._kernels import kernels
 from ..autograd import Function, Shape
 from ..tensor import Tensor
 from . import depthwise, im2col, pointwise, winograd
-from .geometry import Window, window
+from .geometry import Pair, Window, window
 
 
+@lru_cache(maxsize=4096)
 def algorithm(x_shape: Shape, w_shape: Shape, window: Window, groups: int) -> ModuleType:
     """How a convolution is computed: the choice depends on shapes alone."""
     if pointwise.suits(x_shape, w_shape, window, groups):
@@ -99,5 +101,11 @@ def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
     """
     x, w = (a if isinstance(a, Tensor) else Tensor(a) for a in (x, w))
     check_axes(x.shape, w.shape)
-    where = window("conv2d", x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return Conv2d.apply(x, w, b, window=where, groups=groups)
+    how = (tuple(a) if isinstance(a, list) else a for a in (stride, padding, dilation))
+    return Conv2d.apply(x, w, b, window=_window(x.shape[2:], w.shape[2:], *how), groups=groups)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _window(size: Pair, kernel: Pair, stride, padding, dilation) -> Window:
+    """`geometry.window`, remembered: a network asks for the same few ones again and again."""
+    return window("conv2d", size, kernel, stride, padding, dilation)
