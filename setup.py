@@ -109,7 +109,7 @@ def kernel_extensions():
     checks = {"boundscheck": DEBUGGING, "initializedcheck": DEBUGGING}  # not in the file: its header would win
     source = str(KERNELS / "eager" / "eager.pyx")
     cythonize(Extension("tinycnn._kernels.eager.eager", [source]), compiler_directives=checks,
-              build_dir=str(GENERATED), include_path=[str(KERNELS / "eager")], annotate=ANNOTATE, force=ANNOTATE)
+              build_dir=str(GENERATED), include_path=[".", str(KERNELS / "eager")], annotate=ANNOTATE, force=ANNOTATE)
     code = GENERATED / KERNELS / "eager" / "eager.c"
     for isa, isa_flags in isas().items():
         for suffix, type_flags in TYPES.items():
