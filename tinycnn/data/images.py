@@ -41,8 +41,9 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def require_pillow() -> None:
-    """Raise the ImportError that says what to install, where photos cannot be read."""
-    _pillow("Image")
+    """Raise the ImportError that says what to install, where photos cannot be read; else be ready to read them."""
+    _pillow("ImageOps")
+    _pillow("Image").preinit()  # the common formats, so that the first photo's time is that of the others
 
 
 def load_image(path: str | os.PathLike[str]) -> np.ndarray:
