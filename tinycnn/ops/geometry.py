@@ -50,7 +50,7 @@ class Window(NamedTuple):
 
 def pair(value: int | tuple[int, int] | list[int], name: str, op: str, least: int = 1) -> Pair:
     """An int, or two, as (height, width); ValueError naming the argument where one is below `least`."""
-    two = (value, value) if isinstance(value, int) else tuple(value)
+    two = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else ()
     if len(two) != 2 or any(not isinstance(v, int) or v < least for v in two):
         raise ValueError(f"{op}: {name} must be an integer >= {least}, or two of them, got {value!r}")
     return two

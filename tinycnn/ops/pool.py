@@ -1,6 +1,8 @@
 """Pooling over windows of the two last axes of (N, C, H, W): largest element, mean, adaptive mean, global mean."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .._kernels import get_num_threads, kernels, scratch
@@ -44,18 +46,20 @@ class MaxPool2d(Function, op="max_pool2d"):
     def forward(self, x):
         y = self.empty(x.dtype)
         self.save(x=x, y=y)
-        kernel, (n, sw, left) = kernels(x.dtype), (x.shape[3], self.window.stride[1], self.window.pads[1])
-        # A line of x, and its phases: as long as the padded line or what the windows cover, and a vector each.
-        size = n + left + n + self.window.extent[1] + y.shape[3]*sw + sw*(kernel.WIDTH + 1)
-        kernel.max_pool_forward(_planes(x), _planes(y), scratch(size*get_num_threads(), x.dtype),
-                                *self.window.kernel, *self.window.kernel_arguments)
+        kernels(x.dtype).max_pool_forward(_planes(x), _planes(y), *self._arguments(x))
         return y
 
     def backward(self, gy):
-        gx = np.empty_like(self.saved.x)
-        kernels(gy.dtype).max_pool_backward(_planes(self.saved.x), _planes(self.saved.y), _planes(gy), _planes(gx),
-                                            *self.window.kernel, *self.window.kernel_arguments)
+        x, y = self.saved.x, self.saved.y
+        gx = np.empty_like(x)
+        kernels(gy.dtype).max_pool_backward(_planes(x), _planes(y), _planes(gy), _planes(gx), *self._arguments(x))
         return gx
+
+    def _arguments(self, x: np.ndarray) -> tuple[Any, ...]:
+        """The kernels' arguments after the arrays."""
+        window = (*self.window.kernel, *self.window.kernel_arguments)
+        size = kernels(x.dtype).max_pool_scratch(*x.shape[2:], *self.out_shapes[0][2:], *window)
+        return scratch(size*get_num_threads(), x.dtype), *window
 
 
 class _MeanPool(Function):
@@ -153,7 +157,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bo
 
     kernel_size, stride (None: kernel_size), dilation: an int or (height, width).  padding: an int, (height, width),
     (top, left, bottom, right) or "tf_same"; what it adds never wins; at most half of the kernel.  ceil_mode:
-    a last window may hang over the end.  NaN in a window gives NaN; among equals the first takes the gradient.
+    a last window may hang over the end.  NaN in a window gives NaN, and no gradient; among equals the first takes it.
     Raises ValueError where the arguments do not fit x.
 
     >>> from tinycnn import Tensor

@@ -15,7 +15,7 @@ from .im2col import backward_weight
 __all__ = ["backward_input", "backward_weight", "forward", "suits"]
 
 ROOM = 1 << 18     # elements of transformed inputs and products made at a time: half of a second-level cache in float32
-FEWEST_TILES = 64  # with fewer, transforming the weights costs more than it saves
+FEWEST_TILES = 40  # with fewer, transforming the weights costs more than it saves
 FEWEST_CHANNELS = 16
 
 

@@ -6,7 +6,7 @@
 # the multiply-adds of 3x3 take.  Phases of a stride, taps and gradients: as in `depthwise.pxi`; gw needs no sum of lanes.
 
 cdef enum:
-    MOST_CELLS = 384             # of a grid, or of its results: 24 KB in float32 with vectors of 64 bytes
+    MOST_CELLS = 300             # of a grid, or of its results: 19 KB in float32 with vectors of 64 bytes
     CELL_OUTPUTS = 4             # of a tile
 
 cdef struct Cells:               # one call: where pixels go in the grid, and which cells an output reads

@@ -6,7 +6,7 @@ pointer, then runs without the GIL, without allocating and without raising.  Eac
 signature in `tinycnn._kernels.reference`.
 """
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, log, sqrt
+from libc.math cimport INFINITY, NAN, log, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 

@@ -20,7 +20,7 @@
 cdef enum:
     K_BLOCK = 256               # the most steps of k between a load and a store of the sums
     GROUP = 192                 # panels of B times steps of k that are read again while they are in the first cache
-    USES = 8                    # panels of A that are used no more often than this are not packed
+    USES = 5                    # panels of A that are used no more often than this are not packed
     FEW_TILES = 16              # fewer tiles than this, and k is sliced, for the threads to have something to share
     SLICE = 2048                # the least steps of k in a slice
     MOST_SLICES = 8

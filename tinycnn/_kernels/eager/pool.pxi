@@ -4,11 +4,48 @@
 # maximum over a rectangle is one over its rows, then one over columns: for each row of y, the rows of x that take part
 # are reduced to one line (kh maxima per column, contiguous, whatever the stride), which is laid out as its sw phases
 # (columns 0, sw, 2 sw, ...; 1, sw + 1, ...) with -inf on either side; then tap j of every output is unit-stride.
-# Its gradient goes to the first element of the window that equals the maximum: found again, so that nothing is saved.
+#
+# Its gradient goes to the first element of the window that equals the maximum.  Nothing is saved: the number of that tap
+# is found again for every output, last tap first, and then each gx gathers from the outputs that could have taken it,
+#     gx[r, c] = sum over taps (i, j) with sh | r + top - i dh, sw | c + left - j dw, of gy where the tap's number is (i, j),
+# which adds in registers; scattering gy would load what was stored just before, a little to the side, and wait for it.
 #
 # Mean: y[i, j] = row_scale[i] column_scale[j] sum of x over rows [rows[i, 0], rows[i, 1]) and the same for columns.
 # The bounds come as arrays: average pooling (with or without counting padding), adaptive and global pooling are all this.
 # Sums over rows by vectors, then over columns; the gradient is the same, backwards.
+
+cdef struct MaxPool:
+    ix h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left
+    ix phase                     # elements of a phase of a line
+    ix up, back                  # rows and columns that the first window reaches back from an output, in outputs
+    ix next_phase, next_column   # from one tap of a row to the next: dw as phases and columns of a phase
+    ix columns                   # outputs in a row that could have taken an element of a phase
+    ix pitch, rows               # of the planes of tap numbers and of gy, with what lies outside
+
+
+cdef MaxPool max_pool_of(ix h, ix w, ix oh, ix ow, int kh, int kw, int sh, int sw, int dh, int dw, int top,
+                         int left) except *:
+    require(min(kh, kw, sh, sw, dh, dw) >= 1 and min(top, left) >= 0, "max_pool: the window has no extent")
+    require(min(h, w, oh, ow) >= 1, "max_pool: an array is empty")
+    cdef MaxPool m
+    m.h, m.w, m.oh, m.ow, m.kh, m.kw, m.sh, m.sw, m.dh, m.dw, m.top, m.left = h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left
+    m.phase = max(left + w, ow*sw + (kw - 1)*dw)//sw + 1 + VW
+    m.next_phase, m.next_column = dw%sw, dw//sw
+    m.up, m.back = (kh - 1)*dh//sh, (kw - 1)*dw//sw
+    m.columns = (left + w - 1)//sw + 1
+    m.pitch, m.rows = max(m.columns, ow) + m.back + VW, max((top + h - 1)//sh + 1, oh) + m.up
+    return m
+
+
+cdef inline ix max_pool_size(const MaxPool *m) noexcept nogil:
+    """Elements of scratch memory: a line and its phases; for the gradient, two planes and phases of a row of gx."""
+    return m.sw*m.phase + max(m.w, 2*m.rows*m.pitch + m.sw*(m.columns + VW))
+
+
+def max_pool_scratch(ix h, ix w, ix oh, ix ow, int kh, int kw, int sh, int sw, int dh, int dw, int top, int left):
+    """Elements of scratch memory that these kernels want per thread."""
+    cdef MaxPool m = max_pool_of(h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left)
+    return max_pool_size(&m)
 
 
 cdef inline void max_rows(const real *x, real *line, ix rows, ix row_step, ix w) noexcept nogil:
@@ -45,74 +82,128 @@ cdef inline ix last_tap(ix start, ix step, ix size, ix kernel) noexcept nogil:
     return 0 if start >= size else min(kernel, (size - 1 - start)//step + 1)
 
 
-cdef void max_pool_planes(const real *x, real *y, real *scratch, ix first, ix last, ix h, ix w, ix oh, ix ow,
-                          ix kh, ix kw, ix sh, ix sw, ix dh, ix dw, ix top, ix left, ix pitch) noexcept nogil:
+cdef inline void set_all(real *x, ix n, real value) noexcept nogil:
+    cdef ix i
+    for i in range(n):
+        x[i] = value
+
+
+cdef void max_pool_span(const MaxPool *m, const real *x, real *y, real *phases, ix first, ix last) noexcept nogil:
+    """Planes [first, last)."""
     cdef ix p, oy, i, start
-    cdef real *phases = scratch
-    cdef real *line = scratch + sw*pitch
-    for i in range(sw*pitch):
-        phases[i] = -INFINITY
+    cdef real *line = phases + m.sw*m.phase
+    set_all(phases, m.sw*m.phase, -INFINITY)
     for p in range(first, last):
-        for oy in range(oh):
-            start = oy*sh - top
-            i = first_tap(start, dh)
-            max_rows(x + (p*h + start + i*dh)*w, line, last_tap(start, dh, h, kh) - i, dh*w, w)
-            spread_row(line, phases, pitch, w, sw, left)
-            max_columns(phases, pitch, y + (p*oh + oy)*ow, ow, kw, sw, dw)
+        for oy in range(m.oh):
+            start = oy*m.sh - m.top
+            i = first_tap(start, m.dh)
+            max_rows(x + (p*m.h + start + i*m.dh)*m.w, line, last_tap(start, m.dh, m.h, m.kh) - i, m.dh*m.w, m.w)
+            spread_row(line, phases, m.phase, m.w, m.sw, m.left)
+            max_columns(phases, m.phase, y + (p*m.oh + oy)*m.ow, m.ow, m.kw, m.sw, m.dw)
+
+
+cdef int max_pool_team(const MaxPool *m, ix planes, ix scratch) except -1:
+    """Threads that the work deserves and the scratch memory is enough for."""
+    cdef ix need = max_pool_size(m)
+    require(scratch >= need, f"max_pool: scratch must have {need} elements per thread")
+    return <int>min(<ix>team(planes*m.oh*(m.w*m.kh + m.ow*m.kw)//VW), scratch//need)
 
 
 def max_pool_forward(const real[:, :, ::1] x, real[:, :, ::1] y, real[::1] scratch, int kh, int kw, int sh, int sw,
                      int dh, int dw, int top, int left):  # IN (p, h, w)  OUT (p, oh, ow)  SCRATCH
-    cdef ix p = x.shape[0], h = x.shape[1], w = x.shape[2], oh = y.shape[1], ow = y.shape[2]
-    require(y.shape[0] == p, "max_pool_forward: x and y differ in planes")
-    require(min(kh, kw, sh, sw, dh, dw) >= 1 and min(top, left) >= 0, "max_pool_forward: the window has no extent")
-    cdef ix pitch = max(left + w, ow*sw + (kw - 1)*dw)//sw + 1 + VW
-    cdef ix need = sw*pitch + w
-    cdef int t, threads = <int>min(<ix>team(p*oh*(w*kh + ow*kw)), scratch.shape[0]//need)
-    require(threads >= 1, f"max_pool_forward: scratch must have {need} elements per thread")
+    cdef MaxPool m = max_pool_of(x.shape[1], x.shape[2], y.shape[1], y.shape[2], kh, kw, sh, sw, dh, dw, top, left)
+    cdef ix p = x.shape[0], need = max_pool_size(&m)
+    require(y.shape[0] == p and p >= 1, "max_pool_forward: x and y differ in planes")
+    cdef int t, threads = max_pool_team(&m, p, scratch.shape[0])
     for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        max_pool_planes(&x[0, 0, 0], &y[0, 0, 0], &scratch[0] + t*need, p*t//threads, p*(t + 1)//threads,
-                        h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, pitch)
+        max_pool_span(&m, &x[0, 0, 0], &y[0, 0, 0], &scratch[0] + t*need, p*t//threads, p*(t + 1)//threads)
 
 
-cdef inline ix find_tap(const real *x, real value, ix w, ix i0, ix i1, ix j0, ix j1, ix dh, ix dw) noexcept nogil:
-    """Offset of the first of these taps that holds the value (NaN finds NaN), or -1."""
-    cdef ix i, j
-    cdef real candidate
-    for i in range(i0, i1):
-        for j in range(j0, j1):
-            candidate = x[i*dh*w + j*dw]
-            if candidate == value or (candidate != candidate and value != value):
-                return i*dh*w + j*dw
-    return -1
+cdef inline void find_in_row(const MaxPool *m, const real *phases, const real *y, real *taps, ix first) noexcept nogil:
+    """Where tap (i, j) of an output holds its maximum: the number first + j, for the least such j."""
+    cdef ix c = 0, j, n, b, q, last_phase = (m.kw - 1)*m.dw%m.sw
+    cdef vf found, wanted
+    while c < m.ow:
+        n = min(m.ow - c, <ix>VW)
+        found, wanted = vload_part(taps + c, n), vload_part(y + c, n)
+        b, q = last_phase, m.back    # phase and column of tap j
+        for j in range(m.kw - 1, -1, -1):
+            found = vselect(veq(vload(phases + b*m.phase + q + c), wanted), vset(<real>(first + j)), found)
+            b, q = b - m.next_phase, q - m.next_column
+            if b < 0:
+                b, q = b + m.sw, q - 1
+        vstore_part(taps + c, found, n)
+        c += VW
 
 
-cdef void max_pool_gradient(const real *x, const real *y, const real *gy, real *gx, ix h, ix w, ix oh, ix ow,
-                            ix kh, ix kw, ix sh, ix sw, ix dh, ix dw, ix top, ix left) noexcept nogil:
-    """One plane."""
-    cdef ix oy, ox, r, c, at, i0, i1
-    memset(gx, 0, h*w*sizeof(real))
-    for oy in range(oh):
-        r = oy*sh - top
-        i0, i1 = first_tap(r, dh), last_tap(r, dh, h, kh)
-        for ox in range(ow):
-            c = ox*sw - left
-            at = find_tap(x + r*w + c, y[oy*ow + ox], w, i0, i1, first_tap(c, dw), last_tap(c, dw, w, kw), dh, dw)
-            if at != -1:
-                gx[r*w + c + at] += gy[oy*ow + ox]
+cdef void find_taps(const MaxPool *m, const real *x, const real *y, real *phases, real *taps) noexcept nogil:
+    """The number of the tap that each output took, -1 where it is NaN: no element equals it."""
+    cdef ix oy, i, start
+    cdef real *row
+    for oy in range(m.oh):
+        start = oy*m.sh - m.top
+        row = taps + (oy + m.up)*m.pitch + m.back
+        set_all(row, m.ow, -1)
+        for i in range(last_tap(start, m.dh, m.h, m.kh) - 1, first_tap(start, m.dh) - 1, -1):
+            spread_row(x + (start + i*m.dh)*m.w, phases, m.phase, m.w, m.sw, m.left)
+            find_in_row(m, phases, y + oy*m.ow, row, i*m.kw)
+
+
+cdef inline void gather_row(const MaxPool *m, const real *taps, const real *gy, real *phases, ix first) noexcept nogil:
+    """Add to the phases of a row of gx what outputs of one row give to taps first, first + 1, ..., of a row."""
+    cdef ix j, c, phase, b, q
+    cdef real *gx
+    cdef vf total
+    for phase in range(m.sw):
+        gx = phases + phase*(m.columns + VW)
+        c = 0
+        while c < m.columns:
+            total = vload(gx + c)
+            b, q = 0, m.back + c
+            for j in range(m.kw):
+                if b == phase:
+                    total = total + vselect(veq(vload(taps + q), vset(<real>(first + j))), vload(gy + q), vzero())
+                b, q = b + m.next_phase, q - m.next_column
+                if b >= m.sw:
+                    b, q = b - m.sw, q - 1
+            vstore(gx + c, total)
+            c += VW
+
+
+cdef void max_pool_gradients(const MaxPool *m, const real *x, const real *y, const real *gy, real *gx, real *phases,
+                             ix first, ix last) noexcept nogil:
+    """Planes [first, last)."""
+    cdef real *taps = phases + m.sw*m.phase
+    cdef real *g = taps + m.rows*m.pitch
+    cdef real *row = g + m.rows*m.pitch
+    cdef ix p, r, i, at
+    set_all(phases, m.sw*m.phase, NAN)
+    set_all(taps, 2*m.rows*m.pitch, -1)
+    for p in range(first, last):
+        find_taps(m, x + p*m.h*m.w, y + p*m.oh*m.ow, phases, taps)
+        for r in range(m.oh):
+            copy_row(gy + (p*m.oh + r)*m.ow, g + (r + m.up)*m.pitch + m.back, m.ow)
+        for r in range(m.h):
+            set_all(row, m.sw*(m.columns + VW), 0)
+            for i in range(m.kh):
+                if (r + m.top - i*m.dh)%m.sh == 0:
+                    at = ((r + m.top)//m.sh - i*m.dh//m.sh + m.up)*m.pitch
+                    gather_row(m, taps + at, g + at, row, i*m.kw)
+            merge_row(row, gx + (p*m.h + r)*m.w, m.columns + VW, m.w, m.sw, m.left)
 
 
 def max_pool_backward(const real[:, :, ::1] x, const real[:, :, ::1] y, const real[:, :, ::1] gy, real[:, :, ::1] gx,
-                      int kh, int kw, int sh, int sw, int dh, int dw, int top, int left):  # IN x, y, gy  OUT gx
-    cdef ix planes = x.shape[0], h = x.shape[1], w = x.shape[2], oh = y.shape[1], ow = y.shape[2], p
-    require(gx.shape[0] == planes and gx.shape[1] == h and gx.shape[2] == w, "max_pool_backward: x and gx differ")
-    require(y.shape[0] == planes and gy.shape[0] == planes and gy.shape[1] == oh and gy.shape[2] == ow,
+                      real[::1] scratch, int kh, int kw, int sh, int sw, int dh, int dw, int top, int left):
+    # IN (p, h, w)  IN (p, oh, ow)  IN (p, oh, ow)  OUT (p, h, w)  SCRATCH
+    cdef MaxPool m = max_pool_of(x.shape[1], x.shape[2], y.shape[1], y.shape[2], kh, kw, sh, sw, dh, dw, top, left)
+    cdef ix p = x.shape[0], need = max_pool_size(&m)
+    require(gx.shape[0] == p and gx.shape[1] == m.h and gx.shape[2] == m.w, "max_pool_backward: x and gx differ")
+    require(y.shape[0] == p and gy.shape[0] == p and gy.shape[1] == m.oh and gy.shape[2] == m.ow and p >= 1,
             "max_pool_backward: x, y and gy do not fit")
-    require(min(kh, kw, sh, sw, dh, dw) >= 1 and min(top, left) >= 0, "max_pool_backward: the window has no extent")
-    cdef int threads = team(planes*oh*ow*kh*kw)
-    for p in prange(planes, nogil=True, num_threads=threads, schedule="static"):
-        max_pool_gradient(&x[p, 0, 0], &y[p, 0, 0], &gy[p, 0, 0], &gx[p, 0, 0], h, w, oh, ow,
-                          kh, kw, sh, sw, dh, dw, top, left)
+    cdef int t, threads = max_pool_team(&m, p, scratch.shape[0])
+    for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+        max_pool_gradients(&m, &x[0, 0, 0], &y[0, 0, 0], &gy[0, 0, 0], &gx[0, 0, 0], &scratch[0] + t*need,
+                           p*t//threads, p*(t + 1)//threads)
 
 
 # ---------------------------------------------------------------- mean
@@ -185,10 +276,36 @@ cdef void mean_pool_gradient(const real *gy, real *gx, real *line, const ix *row
         add_to_rows(line, gx + rows[2*i]*w, rows[2*i + 1] - rows[2*i], w)
 
 
+cdef inline real sum_plane(const real *x, ix n) noexcept nogil:
+    cdef vf total = vzero()
+    cdef ix i = 0
+    while i + VW <= n:
+        total = total + vload(x + i)
+        i += VW
+    return vsum(total + vload_part(x + i, n - i))
+
+
+cdef inline void fill_plane(real *gx, ix n, real value) noexcept nogil:
+    cdef ix i = 0
+    while i + VW <= n:
+        vstore(gx + i, vset(value))
+        i += VW
+    vstore_part(gx + i, vset(value), n - i)
+
+
+cdef inline bint is_global(const ix *rows, const ix *columns, ix h, ix w, ix oh, ix ow) noexcept nogil:
+    """Whether one window is the whole plane: then it is summed as it lies."""
+    return oh == 1 and ow == 1 and rows[1] - rows[0] == h and columns[1] - columns[0] == w
+
+
 cdef void mean_pool_planes(const real *x, real *y, real *line, const ix *rows, const ix *columns,
                            const real *row_scale, const real *column_scale, ix first, ix last,
                            ix h, ix w, ix oh, ix ow) noexcept nogil:
     cdef ix p
+    if is_global(rows, columns, h, w, oh, ow):
+        for p in range(first, last):
+            y[p] = sum_plane(x + p*h*w, h*w)*(row_scale[0]*column_scale[0])
+        return
     for p in range(first, last):
         mean_pool_plane(x + p*h*w, y + p*oh*ow, line, rows, columns, row_scale, column_scale, w, oh, ow)
 
@@ -197,6 +314,10 @@ cdef void mean_pool_gradients(const real *gy, real *gx, real *line, const ix *ro
                               const real *row_scale, const real *column_scale, ix first, ix last,
                               ix h, ix w, ix oh, ix ow) noexcept nogil:
     cdef ix p
+    if is_global(rows, columns, h, w, oh, ow):
+        for p in range(first, last):
+            fill_plane(gx + p*h*w, h*w, gy[p]*(row_scale[0]*column_scale[0]))
+        return
     for p in range(first, last):
         mean_pool_gradient(gy + p*oh*ow, gx + p*h*w, line, rows, columns, row_scale, column_scale, h, w, oh, ow)
 

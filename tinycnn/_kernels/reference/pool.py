@@ -14,19 +14,26 @@ def _windows(x, y, kh, kw, sh, sw, dh, dw, top, left):
         yield oy, ox, _taps(oy, kh, sh, dh, top, x.shape[1]), _taps(ox, kw, sw, dw, left, x.shape[2])
 
 
+def max_pool_scratch(h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left):
+    """Elements of scratch memory that the kernels want per thread; the twins want none."""
+    return 0
+
+
 def max_pool_forward(x, y, scratch, kh, kw, sh, sw, dh, dw, top, left):  # IN (p, h, w)  OUT (p, oh, ow)
     """y = max of x over each window; padding is -inf; NaN wins."""
     for oy, ox, rows, columns in _windows(x, y, kh, kw, sh, sw, dh, dw, top, left):
         y[:, oy, ox] = x[:, rows[:, None], columns].max((1, 2), initial=-np.inf)
 
 
-def max_pool_backward(x, y, gy, gx, kh, kw, sh, sw, dh, dw, top, left):
-    """gx: each gy goes to the largest element of its window, the first (row by row) of equals."""
+def max_pool_backward(x, y, gy, gx, scratch, kh, kw, sh, sw, dh, dw, top, left):
+    # IN (p, h, w)  IN (p, oh, ow)  IN (p, oh, ow)  OUT (p, h, w)
+    """gx: each gy goes to the largest element of its window, the first (row by row) of equals; nowhere if that is NaN."""
     gx[:] = 0
     for oy, ox, rows, columns in _windows(x, y, kh, kw, sh, sw, dh, dw, top, left):
         if len(rows) and len(columns):
             first = x[:, rows[:, None], columns].reshape(len(x), -1).argmax(1)
-            gx[np.arange(len(x)), rows[first // len(columns)], columns[first % len(columns)]] += gy[:, oy, ox]
+            gx[np.arange(len(x)), rows[first // len(columns)], columns[first % len(columns)]] += np.where(
+                np.isnan(y[:, oy, ox]), 0, gy[:, oy, ox])
 
 
 def mean_pool_forward(x, y, scratch, rows, columns, row_scale, column_scale):
