@@ -8,6 +8,7 @@ with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  En
   TINYCNN_ANNOTATE=1              also write build/generated/tinycnn/_kernels/eager/eager.html: Python calls in yellow
   TINYCNN_DEBUG=1                 bounds checks, address and undefined-behaviour sanitisers
 """
+import filecmp
 import logging
 import os
 import platform
@@ -115,7 +116,8 @@ def kernel_extensions():
         for suffix, type_flags in TYPES.items():
             name = f"_eager_{isa}_{suffix}"
             copy = GENERATED / f"{name}.c"  # of its own name, so that parallel builds do not share an object file
-            shutil.copy2(code, copy)  # with its date, so that what is up to date is not compiled again
+            if not copy.exists() or not filecmp.cmp(code, copy, shallow=False):  # its date says what to compile again
+                shutil.copyfile(code, copy)
             yield Extension(f"tinycnn._kernels.{name}", [str(copy)], include_dirs=[str(KERNELS)],
                             depends=[str(header) for header in KERNELS.glob("*.h")],
                             extra_compile_args=[*isa_flags, *type_flags, f"-DPyInit_eager=PyInit_{name}"])

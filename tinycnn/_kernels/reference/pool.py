@@ -27,7 +27,7 @@ def max_pool_forward(x, y, scratch, kh, kw, sh, sw, dh, dw, top, left):  # IN (p
 
 def max_pool_backward(x, y, gy, gx, scratch, kh, kw, sh, sw, dh, dw, top, left):
     # IN (p, h, w)  IN (p, oh, ow)  IN (p, oh, ow)  OUT (p, h, w)
-    """gx: each gy goes to the largest element of its window, the first (row by row) of equals; nowhere if that is NaN."""
+    """gx: each gy goes to the largest element of its window, the first (by rows) of equals; nowhere if that is NaN."""
     gx[:] = 0
     for oy, ox, rows, columns in _windows(x, y, kh, kw, sh, sw, dh, dw, top, left):
         if len(rows) and len(columns):
