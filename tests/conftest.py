@@ -37,13 +37,15 @@ def torch():
 
 @pytest.fixture
 def run_python(tmp_path):
-    """Run code, or a command's words, in a fresh Python that imports the same tinycnn, in an empty directory."""
+    """Run code, or a command's words, in a fresh Python that imports the same tinycnn, in an empty directory.
+
+    -P: nothing is taken from the working directory, which the code may change to the checkout."""
     import tinycnn
 
     def run(*code: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
         command = ["-c", *code] if len(code) == 1 else list(code)
         paths = [str(Path(tinycnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        return subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=300,
+        return subprocess.run([sys.executable, "-P", *command], cwd=cwd, capture_output=True, text=True, timeout=300,
                               env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **environment})
 
     return run
