@@ -1,11 +1,11 @@
-"""Compiles the kernels: one Cython source, once for each instruction set and element type.
+"""Compiles the kernels: each unit of them, once for each instruction set and element type.
 
-`eager.pyx` becomes C once; that C file is compiled as `_eager_avx512_f32`, `_eager_avx512_f64`, `_eager_avx2_f32`, ...
-with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  Environment:
+A unit such as `eager/eager.pyx` becomes C once; that C file is compiled as `_eager_avx512_f32`, `_eager_avx512_f64`,
+`_eager_avx2_f32`, ... with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  Environment:
 
   TINYCNN_BUILD_ISA=avx512,avx2   build these only (development: a third of the time)
   TINYCNN_OPENMP=0                build without OpenMP
-  TINYCNN_ANNOTATE=1              also write build/generated/tinycnn/_kernels/eager/eager.html: Python calls in yellow
+  TINYCNN_ANNOTATE=1              also write build/generated/tinycnn/_kernels/*/*.html: Python calls in yellow
   TINYCNN_DEBUG=1                 bounds checks, address and undefined-behaviour sanitisers
 """
 import filecmp
@@ -23,6 +23,7 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("tinycnn/_kernels")
 DEBUGGING = os.environ.get("TINYCNN_DEBUG") == "1"
 ANNOTATE = os.environ.get("TINYCNN_ANNOTATE") == "1"
+UNITS = ("eager", "losses")
 GENERATED = Path("build/generated-debug" if DEBUGGING else "build/generated")
 FLAGS = Path("build/flags.txt")  # changes when the compiler or its flags do; whatever is older is compiled again
 ISAS = {
@@ -106,21 +107,26 @@ class BuildKernels(build_ext):
 
 
 def kernel_extensions():
-    """One extension per instruction set and element type, all from the one generated C file."""
+    """One extension per unit, instruction set and element type; those of a unit share its generated C file."""
     checks = {"boundscheck": DEBUGGING, "initializedcheck": DEBUGGING}  # not in the file: its header would win
-    source = str(KERNELS / "eager" / "eager.pyx")
-    cythonize(Extension("tinycnn._kernels.eager.eager", [source]), compiler_directives=checks,
-              build_dir=str(GENERATED), include_path=[".", str(KERNELS / "eager")], annotate=ANNOTATE, force=ANNOTATE)
-    code = GENERATED / KERNELS / "eager" / "eager.c"
-    for isa, isa_flags in isas().items():
-        for suffix, type_flags in TYPES.items():
-            name = f"_eager_{isa}_{suffix}"
-            copy = GENERATED / f"{name}.c"  # of its own name, so that parallel builds do not share an object file
-            if not copy.exists() or not filecmp.cmp(code, copy, shallow=False):  # its date says what to compile again
-                shutil.copyfile(code, copy)
-            yield Extension(f"tinycnn._kernels.{name}", [str(copy)], include_dirs=[str(KERNELS)],
-                            depends=[str(header) for header in KERNELS.glob("*.h")],
-                            extra_compile_args=[*isa_flags, *type_flags, f"-DPyInit_eager=PyInit_{name}"])
+    sources = [Extension(f"tinycnn._kernels.{unit}.{unit}", [str(KERNELS / unit / f"{unit}.pyx")]) for unit in UNITS]
+    cythonize(sources, compiler_directives=checks, build_dir=str(GENERATED), annotate=ANNOTATE, force=ANNOTATE,
+              include_path=["."])
+    for unit in UNITS:
+        for isa, isa_flags in isas().items():
+            for suffix, type_flags in TYPES.items():
+                yield kernel_extension(unit, f"_{unit}_{isa}_{suffix}", [*isa_flags, *type_flags])
+
+
+def kernel_extension(unit, name, flags):
+    """The generated C file of a unit, compiled under a name with more flags."""
+    code, copy = GENERATED / KERNELS / unit / f"{unit}.c", GENERATED / f"{name}.c"
+    # A copy of its own name, so that parallel builds do not share an object file; its date says what to compile again.
+    if not copy.exists() or not filecmp.cmp(code, copy, shallow=False):
+        shutil.copyfile(code, copy)
+    return Extension(f"tinycnn._kernels.{name}", [str(copy)], include_dirs=[str(KERNELS)],
+                     depends=[str(header) for header in KERNELS.glob("*.h")],
+                     extra_compile_args=[*flags, f"-DPyInit_{unit}=PyInit_{name}"])
 
 
 def plain_extensions():

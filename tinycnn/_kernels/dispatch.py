@@ -1,7 +1,8 @@
 """Which build of the kernels answers: chosen once at import, from what the processor can do.
 
-`kernels(dtype)` is the module of kernels for an element type.  Every build has the same functions with the same
-signatures, and so has `tinycnn._kernels.reference`, their definition in plain NumPy.
+`kernels(dtype)` is the module of kernels for an element type; `kernels(dtype, "losses")` is that of another unit, which
+is loaded when it is first wanted.  Every build has the same functions with the same signatures, and so has
+`tinycnn._kernels.reference`, their definition in plain NumPy.
 """
 from __future__ import annotations
 
@@ -29,16 +30,17 @@ NEEDS = {  # instruction set: features of the processor without which its build 
     "avx2": frozenset({"avx2", "fma"}),
     "avx512": frozenset({"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}),
 }
+UNITS = ("eager", "losses")  # a unit is one source, `<unit>/<unit>.pyx`
 SUFFIX = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
 
 
-def _module_name(isa: str, dtype: np.dtype) -> str:
-    return f"{__package__}._eager_{isa}_{SUFFIX[dtype]}"
+def _module_name(isa: str, dtype: np.dtype, unit: str) -> str:
+    return f"{__package__}._{unit}_{isa}_{SUFFIX[dtype]}"
 
 
 def built() -> list[str]:
     """Instruction sets that this installation was compiled for, from the plainest to the fastest."""
-    return [isa for isa in NEEDS if find_spec(_module_name(isa, np.dtype(np.float32)))]
+    return [isa for isa in NEEDS if find_spec(_module_name(isa, np.dtype(np.float32), UNITS[0]))]
 
 
 def available() -> list[str]:
@@ -59,38 +61,43 @@ def _chosen() -> str:
 
 
 @cache
-def load(isa: str, dtype: Any) -> ModuleType:
-    """The kernels built for an instruction set (or "reference", the NumPy twins) and an element type."""
+def load(isa: str, dtype: Any, unit: str = "eager") -> ModuleType:
+    """A unit of kernels built for an instruction set (or "reference", the NumPy twins) and an element type."""
     if isa == "reference":
-        return importlib.import_module(f"{__package__}.reference")
-    return importlib.import_module(_module_name(isa, np.dtype(dtype)))
+        return importlib.import_module(f"{__package__}.reference.{unit}")
+    return importlib.import_module(_module_name(isa, np.dtype(dtype), unit))
 
 
 ISA = _chosen()
-_current: dict[Any, ModuleType] = {np.dtype(np.float32): load(ISA, np.dtype(np.float32))}
+_isa = ISA
+_loaded: dict[tuple[np.dtype, str], ModuleType] = {}
 
 
-def kernels(dtype: np.dtype) -> ModuleType:
-    """The module of kernels for `dtype`.
+def kernels(dtype: np.dtype, unit: str = "eager") -> ModuleType:
+    """The module of a unit's kernels for `dtype`.
 
     Raises TypeError for an element type other than float32 and float64.
     """
     try:
-        return _current[dtype]
+        return _loaded[dtype, unit]
     except KeyError:
         if dtype not in SUFFIX:
             raise TypeError(f"kernels exist for float32 and float64, got {dtype}") from None
-        _current[dtype] = load(ISA, dtype)  # float64 is loaded when it is first wanted: it is rare
-        return _current[dtype]
+        _loaded[dtype, unit] = load(_isa, dtype, unit)
+        return _loaded[dtype, unit]
+
+
+kernels(np.dtype(np.float32))  # now, for the sake of the time that the first call takes; the others when wanted
 
 
 @contextmanager
 def use(isa: str) -> Iterator[None]:
     """Run the block with another build, or with the twins (`isa="reference"`): how the builds are compared."""
-    before = dict(_current)
-    _current.update({dtype: load(isa, dtype) for dtype in SUFFIX})
+    global _isa
+    before, _isa = _isa, isa
+    _loaded.clear()
     try:
         yield
     finally:
-        _current.clear()
-        _current.update(before)
+        _isa = before
+        _loaded.clear()

@@ -4,10 +4,11 @@ from .arithmetic import maximum, minimum, where
 from .conv import conv2d
 from .dropout import dropout
 from .linear import linear, matmul
-from .loss import cross_entropy, log_softmax, softmax
+from .losses import cross_entropy
 from .norm import batch_norm
 from .pool import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
 from .shape import chunk, concat, pad, split, stack
+from .softmax import log_softmax, softmax
 from .structure import channel_shuffle
 
 __all__ = [

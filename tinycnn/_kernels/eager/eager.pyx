@@ -1,9 +1,9 @@
 # cython: language_level=3, wraparound=False, cdivision=True
-"""All eager kernels (NCHW), for one element type and one instruction set: setup.py compiles this file once for each.
+"""All eager kernels of tensor operations (NCHW), for one element type and one instruction set: setup.py compiles this file once for each.
 
 Arguments are marked IN or OUT with their axes.  The caller allocates; a kernel checks every extent before it takes a
 pointer, then runs without the GIL, without allocating and without raising.  Each has a twin of the same name and
-signature in `tinycnn._kernels.reference`.
+signature in `tinycnn._kernels.reference.eager`.
 """
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, NAN, log, sqrt
@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport team
 
-include "common.pxi"
+include "../common.pxi"
 include "activation.pxi"
 include "gemm.pxi"
 include "pointwise.pxi"
@@ -26,6 +26,7 @@ include "winograd.pxi"
 include "pool.pxi"
 include "norm.pxi"
 include "structure.pxi"
+include "../row_sums.pxi"
+include "softmax.pxi"
 include "random.pxi"
-include "loss.pxi"
 include "optim.pxi"

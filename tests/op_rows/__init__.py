@@ -1,0 +1,1 @@
+"""The rows of `op_cases.py`, a file for each family of operations."""

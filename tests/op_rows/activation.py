@@ -1,0 +1,27 @@
+"""Rows of activations, and of softmax."""
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from op_rows.frame import Example, any_shape, case, normal, shape
+from tinycnn import functional as F
+
+case("relu", F.relu, any_shape(0), lambda t, x: t.relu(x))
+case("relu6", F.relu6, any_shape(0, 6), lambda t, x: t.nn.functional.relu6(x))
+case("hardsigmoid", F.hardsigmoid, any_shape(-3, 3),  # torch's own has 1/6 in float32 even for float64
+     lambda t, x: t.nn.functional.relu6(x + 3) / 6)
+case("hardswish", F.hardswish, any_shape(-3, 3), lambda t, x: t.nn.functional.hardswish(x))
+case("sigmoid", F.sigmoid, any_shape(), lambda t, x: t.sigmoid(x))
+case("silu", F.silu, any_shape(), lambda t, x: t.nn.functional.silu(x))
+case("tanh", F.tanh, any_shape(), lambda t, x: t.tanh(x))
+
+
+def with_one_axis(draw: Any) -> Example:
+    x = normal(draw, *shape(draw, most=3, extent=21), scale=3)
+    return Example((x,), {"axis": draw(st.integers(-x.ndim, x.ndim - 1))})
+
+
+case("softmax", F.softmax, with_one_axis, lambda t, x, axis: t.softmax(x, axis))
+case("log_softmax", F.log_softmax, with_one_axis, lambda t, x, axis: t.log_softmax(x, axis))

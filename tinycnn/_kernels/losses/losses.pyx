@@ -1,0 +1,16 @@
+# cython: language_level=3, wraparound=False, cdivision=True
+"""The kernels of losses, for one element type and one instruction set: setup.py compiles this file once for each.
+
+The contract is that of `eager.pyx`: arguments are marked IN or OUT with their axes, the caller allocates, a kernel checks
+every extent (and every index) before it takes a pointer, then runs without the GIL, without allocating and without
+raising.  Each has a twin of the same name and signature in `tinycnn._kernels.reference.losses`.
+"""
+from cython.parallel cimport prange
+from libc.math cimport log
+from libc.stdint cimport int64_t
+
+from tinycnn._kernels.parallel cimport team
+
+include "../common.pxi"
+include "../row_sums.pxi"
+include "classification.pxi"
