@@ -53,6 +53,22 @@ def set_grad_enabled(enabled: bool) -> Iterator[None]:
         _mode.enabled = before
 
 
+def tracer() -> Any:
+    """Who notes down the operations of this thread instead of running them (`engine/trace.py`), or None."""
+    return getattr(_mode, "tracer", None)
+
+
+@contextmanager
+def traced_by(tracer: Any) -> Iterator[None]:
+    """Within the block operations are not run but handed to `tracer.record(function)`, which gives their results."""
+    before = getattr(_mode, "tracer", None)
+    _mode.tracer = tracer
+    try:
+        yield
+    finally:
+        _mode.tracer = before
+
+
 def no_grad():
     """Record nothing within the block (or the decorated function): results need no gradient, memory is freed early."""
     return set_grad_enabled(False)
@@ -102,6 +118,15 @@ class Function:
         """Gradients of the inputs, in their order, from the gradients of the outputs; None where there is none."""
         raise NotImplementedError(f"{self.op} has no gradient")
 
+    def result_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Element type of the outputs, given that of the inputs."""
+        return dtype
+
+    @classmethod
+    def like(cls, inputs: Sequence[Any], attributes: dict[str, Any]) -> Function:
+        """A Function with these attributes, for these inputs: how a recorded one is made again."""
+        return cls(**attributes)
+
     # ---- what an operation uses
     def save(self, **arrays: Any) -> None:
         """Keep arrays for backward, under their names, in `self.saved`."""
@@ -127,6 +152,10 @@ class Function:
         shapes = function.shapes(*[None if a is None else a.shape for a in arrays])
         several = isinstance(shapes, list)
         function.out_shapes = shapes if several else (shapes,)
+        if (note := tracer()) is not None:
+            function.parents = parents
+            results = note.record(function)
+            return results if several else results[0]
         record = is_grad_enabled() and True in [p is not None and p.requires_grad for p in parents]
         function.parents = parents
         result = function.forward(*arrays)

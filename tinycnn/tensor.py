@@ -52,7 +52,8 @@ class Tensor:
     def _result(array: np.ndarray, node: Function | None, index: int) -> Tensor:
         """A Tensor as an operation returns it; skips the checks of the constructor."""
         result = Tensor.__new__(Tensor)
-        result.data, result.grad, result.node, result.index = np.asarray(array), None, node, index
+        result.data = np.asarray(array) if isinstance(array, np.generic) else array
+        result.grad, result.node, result.index = None, node, index
         result.requires_grad = node is not None
         return result
 
@@ -83,7 +84,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The array itself, not a copy."""
-        return self.data
+        return self.data.__array__()  # of a traced tensor there is none, which this says
 
     def item(self) -> float | int | bool:
         """The one element, as a Python number; ValueError where there are several."""
@@ -259,11 +260,11 @@ class Tensor:
 
     def squeeze(self, axis: int | None = None) -> Tensor:
         """Without the axes of extent 1 (or without that one)."""
-        return self.reshape(np.squeeze(self.data, axis).shape)
+        return self.reshape(np.squeeze(_of_shape(self.shape), axis).shape)
 
     def unsqueeze(self, axis: int) -> Tensor:
         """With a new axis of extent 1 at `axis`."""
-        return self.reshape(np.expand_dims(self.data, axis).shape)
+        return self.reshape(np.expand_dims(_of_shape(self.shape), axis).shape)
 
     def expand(self, *shape: Any) -> Tensor:
         """Repeated along axes of extent 1 (numpy's broadcast_to)."""
@@ -278,6 +279,11 @@ class Tensor:
 
 
 Function.tensor = Tensor
+
+
+def _of_shape(shape: Shape) -> np.ndarray:
+    """An array of a shape that takes no memory, for numpy to say what becomes of the shape."""
+    return np.broadcast_to(np.empty((), bool), shape)
 
 
 def _array(x: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from ..autograd import tracer
 from ..tensor import Tensor
 
 StateDict = dict[str, np.ndarray]
@@ -78,7 +79,9 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """`forward`, for Tensors or arrays."""
-        return self.forward(*(Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs))
+        inputs = tuple([Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs])
+        note = tracer()
+        return self.forward(*inputs) if note is None else note.inside(self, inputs)
 
     def register_buffer(self, name: str, value: Any) -> None:
         """Make `value` a Tensor that is saved and loaded with the parameters, but not trained.

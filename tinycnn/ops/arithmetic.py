@@ -190,6 +190,9 @@ class AsType(Unary, op="astype"):
     attributes = ("dtype",)
     dtype: np.dtype
 
+    def result_dtype(self, dtype):
+        return self.dtype
+
     def forward(self, x):
         self.save(dtype=x.dtype)
         return x.astype(self.dtype)

@@ -114,6 +114,10 @@ class Concat(Function, op="concat"):
         self.inputs = tuple(f"tensors[{i}]" for i in range(count))  # type: ignore[misc]  # as many as are given
         super().__init__(**attributes)
 
+    @classmethod
+    def like(cls, inputs, attributes):
+        return cls(len(inputs), **attributes)
+
     def shapes(self, *xs):
         """The first shape, with the extents along the axis summed."""
         axis = self.axis % len(xs[0]) if xs[0] else 0
