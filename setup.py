@@ -23,7 +23,7 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("tinycnn/_kernels")
 DEBUGGING = os.environ.get("TINYCNN_DEBUG") == "1"
 ANNOTATE = os.environ.get("TINYCNN_ANNOTATE") == "1"
-UNITS = ("eager", "losses")
+UNITS = ("eager", "losses", "engine")
 GENERATED = Path("build/generated-debug" if DEBUGGING else "build/generated")
 FLAGS = Path("build/flags.txt")  # changes when the compiler or its flags do; whatever is older is compiled again
 ISAS = {

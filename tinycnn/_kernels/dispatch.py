@@ -30,7 +30,7 @@ NEEDS = {  # instruction set: features of the processor without which its build 
     "avx2": frozenset({"avx2", "fma"}),
     "avx512": frozenset({"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}),
 }
-UNITS = ("eager", "losses")  # a unit is one source, `<unit>/<unit>.pyx`
+UNITS = ("eager", "losses", "engine")  # a unit is one source, `<unit>/<unit>.pyx`
 SUFFIX = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
 
 

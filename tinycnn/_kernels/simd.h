@@ -51,6 +51,13 @@ enum { TILE_ROWS = 6, TILE_VECTORS = 2 };
 #endif
 enum { PANEL = TILE_VECTORS * VW, TILE = TILE_ROWS * TILE_VECTORS };    /* columns of a tile; vectors in it */
 
+/* Pixels of the engine's product tiles of 1, 2 and 3 vectors of channels; the sums of the largest. */
+#if defined(__AVX512F__) || defined(__ARM_NEON)
+enum { ROWS1 = 14, ROWS2 = 14, ROWS3 = 9, TILE_SUMS = 28 };
+#else
+enum { ROWS1 = 12, ROWS2 = 6, ROWS3 = 4, TILE_SUMS = 12 };
+#endif
+
 typedef real vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef real_int vi __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vf_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
@@ -201,4 +208,5 @@ static inline real vhighest(vf v) {
     return s[0];
 }
 
-static inline void prefetch(const void *p)    { __builtin_prefetch(p, 0, 3); }
+static inline void prefetch(const void *p)     { __builtin_prefetch(p, 0, 3); }
+static inline void prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); }   /* into the second cache */

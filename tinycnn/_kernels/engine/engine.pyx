@@ -1,0 +1,34 @@
+# cython: language_level=3, wraparound=False, cdivision=True
+"""The executor of plans, for one element type and one instruction set: setup.py compiles this file once for each.
+
+A plan is a flat array of operations (`op.pxi`) over one arena in blocked layout.  All of them run inside one parallel
+region: every thread walks through the whole list, takes its share of each operation, and waits for the others before the
+next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes plans and checks every address in them.
+"""
+from cython.parallel cimport parallel, threadid
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+include "../common.pxi"
+
+cdef extern from "team.h" nogil:
+    ctypedef struct Team:
+        pass
+    void team_wait(Team *team, int threads)
+    int team_size()
+    double seconds()
+
+cdef extern from "simd.h" nogil:
+    enum: ROWS1
+    enum: ROWS2
+    enum: ROWS3
+    enum: TILE_SUMS
+    void prefetch_far(const void *p)
+
+include "op.pxi"
+include "product.pxi"
+include "depthwise.pxi"
+include "maps.pxi"
+include "winograd.pxi"
+include "run.pxi"

@@ -1,0 +1,221 @@
+# Products: y[p, o] = sum over k of x[p*px + off[k]] w[k, o], then bias, residual and activation in the last store.
+#
+# The k-th input of a pixel lies wherever a table of offsets says, so that this one tile computes pointwise, dense, strided,
+# dilated, grouped and fully connected layers, the products inside Winograd's algorithm, and reads through concatenations,
+# splits and shuffles of channels as if they were not there.
+#
+#     for each panel of 1 to 3 vectors of output channels          (its weights, k rows of them, stay in the second cache)
+#         for each tile of up to 14 pixels                         (two vectors by 14 pixels: 28 sums in registers)
+#             for k: load the panel's k-th weights, multiply with the k-th input of each pixel, broadcast
+#
+# While it multiplies, a tile fetches its share of the next panel's weights: they come from far away.  The last tile of a row
+# is moved back to end with it and computes a few pixels again, so an output must not lie where its residual does.
+
+cdef struct Tile:
+    const Op *g
+    const int32_t *off
+    const real *w               # the panel's weights
+    const real *b
+    const real *ahead           # weights to fetch while multiplying, `step` elements for each k
+    ix step
+    bint bare                   # the last store is more than clipping: tiles only add up
+
+
+cdef inline void product_tile(const Tile *tile, const real *x, real *y, ix ys, const real *r, real low, real high,
+                              int M, int NB) noexcept nogil:
+    """M pixels by NB vectors of channels."""
+    cdef vf acc[TILE_SUMS]
+    cdef vf wv[3]
+    cdef vf xb, lowest = vset(low), highest = vset(high)
+    cdef const int32_t *off = tile.off
+    cdef const real *w = tile.w
+    cdef const real *ahead = tile.ahead
+    cdef const real *xk
+    cdef ix i, px = tile.g.px, step = tile.step, k = tile.g.k
+    cdef int m, n
+    for n in range(NB):
+        for m in range(M):
+            acc[n*M + m] = vload(tile.b + n*VW)
+    for i in range(k):
+        xk = x + off[i]
+        prefetch_far(ahead)
+        ahead += step
+        for n in range(NB):
+            wv[n] = vload(w + n*VW)
+        for m in range(M):
+            xb = vset(xk[m*px])
+            for n in range(NB):
+                acc[n*M + m] = vfma(xb, wv[n], acc[n*M + m])
+        w += NB*VW
+    if r != NULL:
+        for n in range(NB):
+            for m in range(M):
+                acc[n*M + m] = acc[n*M + m] + vload(r + n*ys + m*VW)
+    for n in range(NB):
+        for m in range(M):
+            vstore(y + n*ys + m*VW, vclip(acc[n*M + m], lowest, highest))
+
+
+cdef void product_tile1(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high,
+                        int m) noexcept nogil:
+    if m == ROWS1:
+        product_tile(z, x, y, ys, r, low, high, ROWS1, 1)
+    elif m == 8:
+        product_tile(z, x, y, ys, r, low, high, 8, 1)
+    elif m == 4:
+        product_tile(z, x, y, ys, r, low, high, 4, 1)
+    elif m == 2:
+        product_tile(z, x, y, ys, r, low, high, 2, 1)
+    else:
+        product_tile(z, x, y, ys, r, low, high, 1, 1)
+
+
+cdef void product_tile2(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high,
+                        int m) noexcept nogil:
+    if m == ROWS2:
+        product_tile(z, x, y, ys, r, low, high, ROWS2, 2)
+    elif ROWS2 > 6 and m == 13:
+        product_tile(z, x, y, ys, r, low, high, 13, 2)
+    elif ROWS2 > 6 and m == 12:
+        product_tile(z, x, y, ys, r, low, high, 12, 2)
+    elif ROWS2 > 6 and m == 10:
+        product_tile(z, x, y, ys, r, low, high, 10, 2)
+    elif ROWS2 > 6 and m == 8:
+        product_tile(z, x, y, ys, r, low, high, 8, 2)
+    elif ROWS2 > 6 and m == 7:
+        product_tile(z, x, y, ys, r, low, high, 7, 2)
+    elif m == 4:
+        product_tile(z, x, y, ys, r, low, high, 4, 2)
+    elif m == 2:
+        product_tile(z, x, y, ys, r, low, high, 2, 2)
+    else:
+        product_tile(z, x, y, ys, r, low, high, 1, 2)
+
+
+cdef void product_tile3(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high,
+                        int m) noexcept nogil:
+    if m == ROWS3:
+        product_tile(z, x, y, ys, r, low, high, ROWS3, 3)
+    elif ROWS3 > 4 and m == 8:
+        product_tile(z, x, y, ys, r, low, high, 8, 3)
+    elif ROWS3 > 4 and m == 7:
+        product_tile(z, x, y, ys, r, low, high, 7, 3)
+    elif ROWS3 > 4 and m == 4:
+        product_tile(z, x, y, ys, r, low, high, 4, 3)
+    elif m == 2:
+        product_tile(z, x, y, ys, r, low, high, 2, 3)
+    else:
+        product_tile(z, x, y, ys, r, low, high, 1, 3)
+
+
+cdef inline void any_tile(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, int m,
+                          int NB) noexcept nogil:
+    if NB == 2:
+        product_tile2(z, x, y, ys, r, low, high, m)
+    elif NB == 3:
+        product_tile3(z, x, y, ys, r, low, high, m)
+    else:
+        product_tile1(z, x, y, ys, r, low, high, m)
+
+
+cdef inline void run_tile(const Tile *z, const real *x, real *y, const real *r, int m, int NB) noexcept nogil:
+    """A tile with its last store.
+
+    Where that is more than clipping it goes through memory of this thread's own: two threads may compute the same pixels,
+    and neither must see there what the other has not finished.
+    """
+    cdef real sums[TILE_SUMS*VW]
+    cdef int n
+    cdef const Op *g = z.g
+    if z.bare:
+        any_tile(z, x, sums, m*VW, NULL, -INFINITY, INFINITY, m, NB)
+        for n in range(NB):
+            finish(g, sums + n*m*VW, y + n*g.ys, r + n*g.ys if r != NULL else NULL, m)
+    else:
+        any_tile(z, x, y, g.ys, r, <real>g.low, <real>g.high, m, NB)
+
+
+cdef inline int full_rows(int NB) noexcept nogil:
+    return ROWS1 if NB == 1 else ROWS2 if NB == 2 else ROWS3
+
+
+cdef inline int tile_rows(ix n, int NB) noexcept nogil:
+    """Pixels of a tile: of the sizes that exist the smallest that covers n pixels in as few tiles as the largest does.
+
+    Where n is less than that size, the largest that n holds.
+    """
+    cdef int full = full_rows(NB), m = 1
+    cdef ix each = (n + (n + full - 1)//full - 1)//((n + full - 1)//full)
+    if NB == 2 and full > 6:
+        m = 14 if each > 13 else 13 if each > 12 else 12 if each > 10 else 10 if each > 8 else 8 if each > 7 else 7
+        if m > n:
+            m = 12 if n >= 12 else 10 if n >= 10 else 8 if n >= 8 else 7 if n >= 7 else 4 if n >= 4 else 2 if n >= 2 else 1
+        elif each <= 4:
+            m = 4 if each > 2 else 2 if each > 1 else 1
+    elif NB == 3 and full > 4:
+        m = 9 if each > 8 else 8 if each > 7 else 7 if each > 4 else 4 if each > 2 else 2 if each > 1 else 1
+        if m > n:
+            m = 8 if n >= 8 else 7 if n >= 7 else 4 if n >= 4 else 2 if n >= 2 else 1
+    elif NB == 1:
+        m = full if each > 8 else 8 if each > 4 else 4 if each > 2 else 2 if each > 1 else 1
+        if m > n:
+            m = 8 if n >= 8 else 4 if n >= 4 else 2 if n >= 2 else 1
+    else:
+        m = full if n >= full else 4 if n >= 4 else 2 if n >= 2 else 1
+    return m
+
+
+cdef inline int panel_width(ix left) noexcept nogil:
+    """Vectors of the next panel, of so many that are left: two, and three where one would be left over."""
+    return <int>left if left <= 3 else 2
+
+
+cdef void scaled_panel(const Op *g, const Run *run, const real *w, real *copy, ix row, int NB) noexcept nogil:
+    """A panel's weights times the factors of the input channels of an image: diag(s) w."""
+    cdef const int32_t *soff = run.tables + g.soff
+    cdef const real *s = run.arena + g.s + row*VW
+    cdef vf f
+    cdef ix i
+    cdef int n
+    for i in range(g.k):
+        f = vset(s[soff[i]])
+        for n in range(NB):
+            vstore(copy + (i*NB + n)*VW, f*vload(w + (i*NB + n)*VW))
+
+
+cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogil:
+    """Panels one after the other; of all tiles together each thread takes one stretch."""
+    cdef int NB, m
+    cdef ix block = 0, tiles, items, total = 0, before = 0, first, last, i, row, p, scaled_row, at
+    cdef Tile tile
+    cdef const real *w = run.constants + g.w
+    cdef real *copy = run.arena + g.t + t*g.k*3*VW
+    tile.g, tile.off, tile.bare = g, run.tables + g.off, not plain_store(g)
+    while block < g.blocks:
+        NB = panel_width(g.blocks - block)
+        m = tile_rows(g.n, NB)
+        total += (g.n + m - 1)//m*g.rows
+        block += NB
+    block = 0
+    while block < g.blocks:
+        NB = panel_width(g.blocks - block)
+        m = tile_rows(g.n, NB)
+        tiles = (g.n + m - 1)//m
+        items = tiles*g.rows
+        first, last = max(share(total, t, threads) - before, 0), min(share(total, t + 1, threads) - before, items)
+        before += items
+        tile.w, tile.b, scaled_row = w, run.constants + g.b + block*VW, -1
+        tile.ahead, tile.step = w + NB*VW*g.k, (NB*VW + last - first - 1)//max(last - first, 1)
+        for i in range(first, last):
+            row, p = i//tiles, min(i%tiles*m, g.n - m)
+            if g.s >= 0:
+                if row != scaled_row:
+                    scaled_panel(g, run, w, copy, row, NB)
+                scaled_row = row
+                tile.w = copy
+            at = block*g.ys + (row*g.n + p)*VW
+            run_tile(&tile, run.arena + g.x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + p*g.px,
+                     run.arena + g.y + at, run.arena + g.r + at if g.r >= 0 else NULL, m, NB)
+            tile.ahead += tile.step*g.k
+        w += NB*VW*g.k
+        block += NB

@@ -1,0 +1,7 @@
+"""The engine: networks as graphs, and graphs as plans that run fast."""
+from .compiled import CompiledNet, compile
+from .graph import Graph
+from .lowering import CompileError
+from .trace import TraceError, trace
+
+__all__ = ["CompileError", "CompiledNet", "Graph", "TraceError", "compile", "trace"]

@@ -1,0 +1,64 @@
+"""Where the channels of a value lie: in the blocked layout, whole maps or channels picked from several of them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..autograd import Shape
+
+
+def blocks(channels: int, width: int) -> int:
+    """Blocks of `width` channels that hold so many."""
+    return -(-channels // width)
+
+
+def as_map(shape: Shape) -> tuple[int, int, int, int]:
+    """(N, C, H, W) of a shape (N, C, ...): of one with fewer axes H, or H and W, are 1; further axes are joined."""
+    n, c, *rest = (*shape, 1, 1, 1) if len(shape) == 1 else shape
+    if len(rest) <= 2:
+        return (n, c, *(1,) * (2 - len(rest)), *rest)  # type: ignore[return-value]
+    return n, c, rest[0], int(np.prod(rest[1:]))
+
+
+@dataclass(eq=False)
+class Storage:
+    """A stretch of the arena that is needed from one operation to another. size: elements."""
+
+    size: int
+    first: int = 0  # number of the operation that writes it
+    last: int = 0  # number of the last one that reads it
+    offset: int = -1  # in the arena, once memory is laid out
+
+
+@dataclass(eq=False)
+class Placed:
+    """A value (N, C, H, W) in memory: for each channel its storage (a number in `stores`) and its place there."""
+
+    shape: tuple[int, int, int, int]
+    stores: list[Storage]
+    store: np.ndarray  # (C,)
+    channel: np.ndarray  # (C,) number of the channel in the blocked layout of its storage
+
+    @classmethod
+    def whole(cls, shape: Shape, storage: Storage) -> Placed:
+        """The channels of one storage, in order."""
+        shape4 = as_map(shape)
+        return cls(shape4, [storage], np.zeros(shape4[1], np.intp), np.arange(shape4[1]))
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether the channels are those of one storage, from its first on, in order."""
+        return len(self.stores) == 1 and bool((self.channel == np.arange(self.shape[1])).all())
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of a map."""
+        return self.shape[2] * self.shape[3]
+
+    def offsets(self, width: int) -> np.ndarray:
+        """Where in the arena each channel begins (pixel 0 of image 0); memory must have been laid out."""
+        base = np.array([storage.offset for storage in self.stores])[self.store]
+        block_size = self.shape[0] * self.pixels * width
+        return base + self.channel // width * block_size + self.channel % width

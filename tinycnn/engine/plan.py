@@ -1,0 +1,224 @@
+"""Plans: a graph as a flat list of kernel calls over one arena, every address of it known and checked."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .._kernels import kernels
+from .graph import Graph, Value
+from .layout import Placed, Storage, as_map, blocks
+from .lowering import RULES, CompileError, refuse
+from .memory import lay_out
+
+CACHE = 1 << 20  # bytes that a band of Winograd's algorithm may take: what a core's second-level cache holds, and some
+FLOATING = ("low", "high")
+
+
+@dataclass
+class Emitted:
+    """A kernel call whose addresses are not all known yet: a Storage or Placed stands for where it will lie."""
+
+    fields: dict[str, Any]
+    label: str = ""
+
+
+@dataclass
+class Plan:
+    """What the executor runs: rows of fields, constants, tables; and what reports tell about it."""
+
+    ops: np.ndarray  # (operations, fields) int64
+    constants: np.ndarray
+    tables: np.ndarray  # int32
+    arena: int  # elements
+    labels: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+
+
+class Builder:
+    """Collects what the rules of lowering emit, and makes a plan of it."""
+
+    def __init__(self, graph: Graph, threads: int, dtype: np.dtype) -> None:
+        self.graph, self.threads, self.dtype = graph, threads, dtype
+        self.kernels = kernels(dtype, "engine")
+        self.width, self.cache = self.kernels.WIDTH, CACHE
+        self.where: dict[Value, Placed] = {}
+        self.given: dict[Value, int] = {value: i for i, value in enumerate(graph.inputs)}
+        self.emitted: list[Emitted] = []
+        self.storages: list[Storage] = []
+        self.constants: list[np.ndarray] = []
+        self.constant_size = 0
+        self.tables: list[Callable[[], np.ndarray]] = []
+        self.zero: int | None = None
+        self.zero_size = 0
+        self.node: Any = None
+
+    # ---- values
+    def placed(self, value: Value | None) -> Placed:
+        """Where a value lies; an input of the graph is brought into the blocked layout when it is first wanted."""
+        assert value is not None
+        if value not in self.where:
+            if value not in self.given:
+                raise refuse(self.node, f"it reads {value!r}, which is not computed here; expected the output of a node")
+            self._read_input(value)
+        return self.where[value]
+
+    def whole(self, value: Value | None) -> Placed:
+        """Where a value lies with its channels side by side; gathered there if they are not."""
+        assert value is not None
+        placed = self.placed(value)
+        if not placed.is_whole:
+            self.where[value] = placed = self._gathered(placed)
+        return placed
+
+    def as_given(self, value: Value) -> int | None:
+        """The number of an input that is still only the caller's array; None for other values."""
+        return self.given.get(value) if value not in self.where else None
+
+    def place(self, value: Value, placed: Placed) -> None:
+        """A value lies there."""
+        self.where[value] = placed
+
+    def _read_input(self, value: Value) -> None:
+        n, c, h, w = as_map(value.shape)
+        self.emit(value, kind="read_input", mode=self.given[value], blocks=blocks(c, self.width), images=n, k=c, n=h * w)
+
+    def _gathered(self, placed: Placed) -> Placed:
+        n, c, _, _ = placed.shape
+        count = blocks(c, self.width)
+        storage = self.storage(count * self.width * n * placed.pixels)
+        def offsets() -> np.ndarray:
+            return np.append(placed.offsets(self.width), np.full(count * self.width - c, -1))
+        self.emit_into(storage, kind="gather", blocks=count, images=n, n=placed.pixels, off=self.table(offsets),
+                       reads=[placed])
+        return Placed.whole(placed.shape, storage)
+
+    # ---- memory
+    def storage(self, size: int) -> Storage:
+        """A new stretch of the arena."""
+        self.storages.append(Storage(size))
+        return self.storages[-1]
+
+    def scratch(self, size: int) -> Storage:
+        """Memory for the operation that is emitted next, alone."""
+        storage = self.storage(size)
+        storage.first = storage.last = len(self.emitted)
+        return storage
+
+    def constant(self, array: np.ndarray) -> int:
+        """Where an array of constants lies; each begins at a line of the cache."""
+        at, step = self.constant_size, 64 // self.dtype.itemsize
+        self.constants.append(np.asarray(array, self.dtype).ravel())
+        self.constant_size += -(-array.size // step) * step
+        return at
+
+    def zeros(self, size: int) -> Callable[[], int]:
+        """Where so many zeros lie: after all other constants."""
+        self.zero_size = max(self.zero_size, size)
+        return lambda: self.constant_size
+
+    def table(self, entries: Callable[[], np.ndarray]) -> Callable[[], int]:
+        """Where a table of integers lies; they are asked for once memory is laid out."""
+        number = len(self.tables)
+        self.tables.append(entries)
+        return lambda: self.table_at[number]
+
+    # ---- operations
+    def emit(self, value: Value, **fields: Any) -> None:
+        """An operation that computes a value, into a storage of its own."""
+        n, c, h, w = as_map(value.shape)
+        storage = self.storage(blocks(c, self.width) * self.width * n * h * w)
+        self.place(value, Placed.whole(value.shape, storage))
+        self.emit_into(storage, **fields)
+
+    def emit_into(self, storage: Storage, **fields: Any) -> None:
+        """An operation that writes a storage. `reads`: what must still be there when it runs."""
+        number = len(self.emitted)
+        storage.first = storage.last = number
+        for source in (*fields.pop("reads", ()), fields.get("r")):
+            for store in source.stores if isinstance(source, Placed) else [source] if source is not None else []:
+                store.last = max(store.last, number)
+        label = "" if self.node is None else self.node.path or self.node.op
+        self.emitted.append(Emitted(fields | {"y": storage}, label))
+
+    def build(self) -> Plan:
+        """Lower every node, lay out memory, and write the plan down."""
+        for node in self.graph.nodes:
+            if node.op not in RULES:
+                raise refuse(node, "no kernel of the engine runs this operation")
+            self.node = node
+            RULES[node.op](self, node)
+        self.node = None
+        for i, value in enumerate(self.graph.outputs):
+            self._write_output(value, len(self.graph.inputs) + i)
+        size = lay_out(self.storages, self.dtype.itemsize)
+        entries = [np.asarray(entries(), np.int64) for entries in self.tables] or [np.zeros(1, np.int64)]
+        self.table_at = np.cumsum([0, *[len(e) for e in entries]])
+        constants = self._all_constants()
+        ops = np.stack([self._row(e.fields) for e in self.emitted])
+        return Plan(ops, constants, np.concatenate(entries).astype(np.int32), max(size, 1),
+                    [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted])
+
+    def _write_output(self, value: Value, number: int) -> None:
+        placed = self.placed(value)
+        n, c, _, _ = placed.shape
+        fields = {"kind": "write_output", "mode": number, "images": n, "k": c, "n": placed.pixels, "y": 0,
+                  "off": self.table(lambda: placed.offsets(self.width))}
+        for store in placed.stores:
+            store.last = len(self.emitted)
+        self.emitted.append(Emitted(fields, "output"))
+
+    def _all_constants(self) -> np.ndarray:
+        step = 64 // self.dtype.itemsize
+        memory = aligned(self.constant_size + self.zero_size + step, self.dtype)
+        memory[self.constant_size:] = 0
+        at = 0
+        for array in self.constants:
+            end = at + -(-array.size // step) * step
+            memory[at:at + array.size], memory[at + array.size:end] = array, 0
+            at = end
+        return memory
+
+    def _row(self, fields: dict[str, Any]) -> np.ndarray:
+        """A row of an operation's fields, each in its place."""
+        names, kinds = _names(self.kernels)
+        row = np.zeros(len(names), np.int64)
+        row[[names["r"], names["s"]]] = -1
+        for name, value in fields.items():
+            if name == "kind":
+                row[names[name]] = kinds[value]
+            elif name in FLOATING:
+                row[names[name]] = np.float64(value).view(np.int64)
+            else:
+                row[names[name]] = _address(value)
+        return row
+
+
+@cache
+def _names(module: Any) -> tuple[dict[str, int], dict[str, int]]:
+    return ({name: i for i, name in enumerate(module.FIELDS)}, {name: i for i, name in enumerate(module.KINDS)})
+
+
+def _address(value: Any) -> int:
+    if isinstance(value, Placed):
+        value = value.stores[0]
+    if isinstance(value, Storage):
+        return value.offset
+    return int(value()) if callable(value) else int(value)
+
+
+def aligned(size: int, dtype: np.dtype) -> np.ndarray:
+    """An array, not initialised, that begins at a line of the cache."""
+    memory = np.empty(size * dtype.itemsize + 64, np.uint8)
+    begin = -memory.ctypes.data % 64
+    return memory[begin:begin + size * dtype.itemsize].view(dtype)
+
+
+def plan(graph: Graph, threads: int, dtype: Any = np.float32) -> Plan:
+    """The plan of a graph that passes have made ready. Raises CompileError naming a node that cannot run."""
+    if not graph.nodes:
+        raise CompileError("compile: the model computes nothing from its inputs")
+    return Builder(graph, threads, np.dtype(dtype)).build()
