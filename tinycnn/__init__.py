@@ -1,7 +1,6 @@
 """tinycnn: a convolutional-network engine from scratch, small enough to read."""
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import ops as functional
 from ._kernels import get_num_threads, set_num_threads
@@ -12,14 +11,19 @@ from .tensor import Tensor
 from .versions import __version__, show_versions
 
 if TYPE_CHECKING:
-    from . import data, losses, models, nn, optim, training
+    from . import data, engine, losses, models, nn, optim, training
+    from .engine import compile, load_compiled, trace
 
-__all__ = ["Tensor", "__version__", "data", "functional", "get_num_threads", "gradcheck", "load", "losses",
-           "manual_seed", "models", "nn", "no_grad", "optim", "save", "set_num_threads", "show_versions", "training"]
+__all__ = ["Tensor", "__version__", "compile", "data", "engine", "functional", "get_num_threads", "gradcheck", "load",
+           "load_compiled", "losses", "manual_seed", "models", "nn", "no_grad", "optim", "save", "set_num_threads",
+           "show_versions", "trace", "training"]
+ENGINE = ("compile", "load_compiled", "trace")
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     """`tinycnn.models` and its like are imported when they are first asked for: `import tinycnn` stays quick."""
+    if name in ENGINE:
+        return getattr(import_module(f"{__name__}.engine"), name)
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

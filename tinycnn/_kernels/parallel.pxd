@@ -1,1 +1,2 @@
 cdef int team(Py_ssize_t work) noexcept nogil
+cdef bint alone() noexcept nogil

@@ -24,9 +24,14 @@ cdef Py_ssize_t grain = 1 << 15
 
 cdef int team(Py_ssize_t work) noexcept nogil:
     """Threads for a loop of `work` elementary steps (elements moved, or multiply-adds of a vector)."""
-    if forked or openmp_version == 0 or work < 2*grain:
+    if alone() or work < 2*grain:
         return 1
     return <int>min(<Py_ssize_t>threads, work // grain)
+
+
+cdef bint alone() noexcept nogil:
+    """Whether there can be one thread only: after a fork, and without OpenMP."""
+    return forked or openmp_version == 0
 
 
 def set_num_threads(int n):

@@ -1,7 +1,7 @@
 """The engine: networks as graphs, and graphs as plans that run fast."""
-from .compiled import CompiledNet, compile
+from .compiled import CompiledNet, compile, load_compiled
 from .graph import Graph
 from .lowering import CompileError
 from .trace import TraceError, trace
 
-__all__ = ["CompileError", "CompiledNet", "Graph", "TraceError", "compile", "trace"]
+__all__ = ["CompileError", "CompiledNet", "Graph", "TraceError", "compile", "load_compiled", "trace"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,11 +16,9 @@ def blocks(channels: int, width: int) -> int:
 
 
 def as_map(shape: Shape) -> tuple[int, int, int, int]:
-    """(N, C, H, W) of a shape (N, C, ...): of one with fewer axes H, or H and W, are 1; further axes are joined."""
-    n, c, *rest = (*shape, 1, 1, 1) if len(shape) == 1 else shape
-    if len(rest) <= 2:
-        return (n, c, *(1,) * (2 - len(rest)), *rest)  # type: ignore[return-value]
-    return n, c, rest[0], int(np.prod(rest[1:]))
+    """(N, C, H, W) of a shape (N, C, ...): axes that it lacks are 1, further ones are joined with H."""
+    n, c, *rest = (*shape, *(1,) * (2 - len(shape)))
+    return n, c, int(np.prod(rest[:-1])), rest[-1] if rest else 1
 
 
 @dataclass(eq=False)
@@ -27,9 +26,21 @@ class Storage:
     """A stretch of the arena that is needed from one operation to another. size: elements."""
 
     size: int
-    first: int = 0  # number of the operation that writes it
-    last: int = 0  # number of the last one that reads it
+    first: int = -1  # number of the first operation that writes it
+    last: int = -1  # number of the last one that reads or writes it
     offset: int = -1  # in the arena, once memory is laid out
+
+    def used_by(self, operation: int) -> None:
+        """It is needed while an operation runs."""
+        self.first = operation if self.first < 0 else self.first
+        self.last = max(self.last, operation)
+
+
+class Part(NamedTuple):
+    """A place within a storage."""
+
+    storage: Storage
+    start: int  # elements
 
 
 @dataclass(eq=False)

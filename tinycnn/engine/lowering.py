@@ -5,17 +5,24 @@ operations.  The kernels' fields are those of `_kernels/engine/op.pxi`.
 """
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .graph import Node, Step, Value
-from .layout import Placed, as_map, blocks
-from .packing import across_blocks, pack_channels, pack_panels, vector, winograd_weights
+from .layout import Part, Placed, as_map, blocks
+from .packing import pack_channels, pack_panels, vector, winograd_weights
 
 if TYPE_CHECKING:
     from .plan import Builder
+
+
+MOST_DEPTHWISE_ROWS = 32  # of a kernel, as the kernel has it
+WIDEST_PANEL = 3  # vectors of channels
+LARGE_MAP = 20  # rows or columns from which larger tiles of Winograd's algorithm win
 
 
 class CompileError(ValueError):
@@ -77,178 +84,193 @@ def residual(plan: Builder, node: Node, step: Step) -> Placed:
 
 
 # ---------------------------------------------------------------- products
+@dataclass
+class Convolution:
+    """A convolution whose arguments have been looked at: what its rules share."""
+
+    node: Node
+    x: Value
+    w: np.ndarray  # (O, C / groups, kh, kw)
+    b: np.ndarray  # (O,)
+    window: Any
+    groups: int
+
+
+def convolution(node: Node) -> Convolution:
+    """The arguments of a convolution; CompileError where its weights are no constants."""
+    x, w, b = (node.inputs[name] for name in "xwb")
+    assert x is not None
+    if w is None or w.data is None or (b is not None and b.data is None):
+        raise refuse(node, "its weights are computed, expected constants")
+    bias = np.zeros(node.y.shape[1], w.dtype) if b is None or b.data is None else b.data
+    return Convolution(node, x, w.data, bias, node.attributes["window"], node.attributes["groups"])
+
+
 @lowers("conv2d")
 def conv2d(plan: Builder, node: Node) -> None:
-    """Depthwise, Winograd, pointwise or dense: the choice depends on shapes alone."""
-    window, groups = node.attributes["window"], node.attributes["groups"]
-    x, w = node.inputs["x"], node.inputs["w"]
-    assert x is not None
-    if w is None or w.data is None:
-        raise refuse(node, "its weights are computed, expected constants")
-    channels, (o, each, kh, kw) = x.shape[1], w.shape
-    if groups == channels and each == 1 and o == channels:
-        depthwise(plan, node)
-    elif groups > 1:
-        grouped(plan, node)
+    """Depthwise, pointwise, Winograd or dense: the choice depends on shapes alone."""
+    conv = convolution(node)
+    channels, (o, each, kh, kw), window = conv.x.shape[1], conv.w.shape, conv.window
+    if conv.groups == channels and each == 1 and o == channels and kh <= MOST_DEPTHWISE_ROWS:
+        depthwise(plan, conv)
     elif (kh, kw) == (1, 1) and not any(window.pads):
-        pointwise(plan, node)
-    elif (kh, kw) == (3, 3) and window.stride == window.dilation == (1, 1) and channels >= plan.width and not node.before:
-        winograd(plan, node)
+        pointwise(plan, conv)
+    elif ((kh, kw) == (3, 3) and window.stride == window.dilation == (1, 1) and conv.groups == 1
+            and channels >= plan.width):
+        winograd(plan, conv)
     else:
-        dense(plan, node)
+        dense(plan, conv)
 
 
-def bias_of(plan: Builder, node: Node, channels: int) -> np.ndarray:
-    """The node's bias, zeros where it has none."""
-    b = node.inputs.get("b")
-    return np.zeros(channels) if b is None or b.data is None else b.data
-
-
-def product_fields(plan: Builder, y: Value, weights: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
+def product_fields(plan: Builder, weights: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
     """What all products share. weights: (O, K)."""
     o, k = weights.shape
-    n, _, h, w = as_map(y.shape)
-    return {"kind": "product", "k": k, "blocks": blocks(o, plan.width), "ys": n * h * w * plan.width,
+    return {"kind": "product", "k": k, "blocks": blocks(o, plan.width),
             "w": plan.constant(pack_panels(weights, plan.width)), "b": plan.constant(vector(bias, plan.width))}
 
 
-def scale_fields(plan: Builder, node: Node) -> dict[str, Any]:
-    """The factors by which a step before the node multiplies its input, if there is one."""
-    if not node.before:
-        return {}
+def emit_groups(plan: Builder, conv: Convolution, offsets: Callable[[], np.ndarray], reads: list[Any],
+                **where: Any) -> None:
+    """The products of a convolution, one for each group, the result's groups each from a new block of channels on.
+
+    offsets: where each tap of each input channel lies, (C, taps); where: what finds the pixels, as fields.
+    """
+    node, groups, width = conv.node, conv.groups, plan.width
+    n, o, oh, ow = node.y.shape
+    each, inputs, pixels = o // groups, conv.w.shape[1], n * oh * ow * width
+    storage = plan.storage(groups * blocks(each, width) * pixels)
+    channel = np.arange(o)
+    placed = Placed((n, o, oh, ow), [storage], np.zeros(o, np.intp),
+                    channel // each * blocks(each, width) * width + channel % each)
+    store, later = last_store(plan, node), ()
+    if "r" in store and not placed.is_whole:  # the residual lies otherwise: added afterwards
+        store, later = last_store(plan, dataclasses.replace(node, after=())), node.after
+    for i in range(groups):
+        begin = i * blocks(each, width) * pixels
+        part = store | ({"r": Part(store["r"].stores[0], begin)} if "r" in store else {})
+        fields = product_fields(plan, conv.w[i * each:(i + 1) * each].reshape(each, -1), conv.b[i * each:(i + 1) * each])
+        plan.emit_into(Part(storage, begin), **fields, **where, ys=pixels, reads=reads, **part,
+                       off=plan.table(lambda i=i: offsets()[i * inputs:(i + 1) * inputs].ravel()))
+    plan.place(node.y, placed)
+    for step in later:
+        add_afterwards(plan, node, step)
+
+
+def add_afterwards(plan: Builder, node: Node, step: Step) -> None:
+    """A step that the last store did not take, as an operation of its own."""
+    placed = plan.whole(node.y)
+    fields = map_fields(plan, placed, node.y) | {"n": placed.pixels}
+    if step.op == "add":
+        other = residual(plan, node, step)
+        plan.emit(node.y, kind="combine", **(fields | {"reads": [placed, other]}), s=other, px=plan.width, mode=0, **_clip())
+    else:
+        plan.emit(node.y, kind="combine", **fields, mode=6, **_clip(), **ACTIVATIONS[step.op](step.attributes))
+
+
+def pointwise(plan: Builder, conv: Convolution) -> None:
+    """A product over pixels; the input may be channels from anywhere."""
+    placed, width, (sh, sw) = plan.placed(conv.x), plan.width, conv.window.stride
+    n, _, h, wd = placed.shape
+    oh, ow = conv.node.y.shape[2:]
+    reads: list[Any] = [placed]
+    where = {"x": 0, "rows": n * oh, "n": ow, "px": sw * width, "xrow": sh * wd * width, "image_rows": oh,
+             "image_step": h * wd * width}
+    if (sh, sw) == (1, 1):  # all pixels of all images are one row, unless each image has factors of its own
+        images = n if conv.node.before else 1
+        where |= {"rows": images, "n": n * h * wd // images, "image_rows": 1}
+    if conv.node.before:
+        where |= scale_fields(plan, conv.node, reads)
+    emit_groups(plan, conv, lambda: placed.offsets(width)[:, None], reads, **where)
+
+
+def scale_fields(plan: Builder, node: Node, reads: list[Any]) -> dict[str, Any]:
+    """The factors by which a step before the node multiplies its input."""
     [step] = node.before
     [scale] = [value for value in step.inputs if value is not None]
     placed = plan.placed(scale)
-    return {"s": 0, "soff": plan.table(lambda: placed.offsets(plan.width)), "reads": [placed],
-            "t": plan.scratch(plan.threads * placed.shape[1] * 3 * plan.width)}
-
-
-def pointwise(plan: Builder, node: Node) -> None:
-    """A product over pixels; the input may be channels from anywhere."""
-    x, w = node.inputs["x"], node.inputs["w"]
-    assert x is not None
-    assert w is not None
-    placed, window, width = plan.placed(x), node.attributes["window"], plan.width
-    n, _, h, wd = placed.shape
-    fields = product_fields(plan, node.y, w.data.reshape(len(w.data), -1), bias_of(plan, node, len(w.data)))  # type: ignore[union-attr]
-    if window.stride == (1, 1) and not (node.before and n > 1):
-        where = {"rows": 1, "n": n * h * wd, "px": width, "image_rows": 1}
-    elif window.stride == (1, 1):
-        where = {"rows": n, "n": h * wd, "px": width, "image_rows": 1, "image_step": h * wd * width}
-    else:
-        oh, ow = node.y.shape[2:]
-        (sh, sw), (_, _, _, _) = window.stride, window.pads
-        where = {"rows": n * oh, "n": ow, "px": sw * width, "xrow": sh * wd * width, "image_rows": oh,
-                 "image_step": h * wd * width}
-    scale = scale_fields(plan, node)
-    plan.emit(node.y, **fields, **where, **(scale | {"reads": [placed, *scale.get("reads", [])]}), x=0,
-              off=plan.table(lambda: placed.offsets(width)), **last_store(plan, node))
+    reads.append(placed)
+    return {"s": 0, "soff": plan.table(lambda: placed.offsets(plan.width)),
+            "t": plan.scratch(plan.threads * placed.shape[1] * WIDEST_PANEL * plan.width)}
 
 
 @lowers("linear")
 def linear(plan: Builder, node: Node) -> None:
     """A product over the rows of the batch; what was flattened is read where it lies."""
-    x, w = node.inputs["x"], node.inputs["w"]
+    x, w, b = (node.inputs[name] for name in "xwb")
     assert x is not None
-    if w is None or w.data is None:
+    if w is None or w.data is None or (b is not None and b.data is None):
         raise refuse(node, "its weights are computed, expected constants")
     if len(x.shape) != 2:
         raise refuse(node, f"its input has the shape {x.shape}, expected (N, features)")
     placed, width = plan.placed(x), plan.width
-    n, c, h, wd = placed.shape
-    pixels = h * wd  # more than one: a map that was flattened
-    def offsets() -> np.ndarray:
-        return (placed.offsets(width)[:, None] + np.arange(pixels) * width).ravel()
-    plan.emit(node.y, **product_fields(plan, node.y, w.data, bias_of(plan, node, len(w.data))), x=0, rows=1, n=n,
-              px=pixels * width, image_rows=1, off=plan.table(offsets), reads=[placed], **last_store(plan, node))
+    bias = np.zeros(len(w.data), w.dtype) if b is None or b.data is None else b.data
+    pixels = np.arange(placed.pixels) * width  # more than one: a map that was flattened
+    plan.emit(node.y, **product_fields(plan, w.data, bias), x=0, rows=1, n=placed.shape[0], px=placed.pixels * width,
+              image_rows=1, ys=placed.shape[0] * width, reads=[placed], **last_store(plan, node),
+              off=plan.table(lambda: (placed.offsets(width)[:, None] + pixels).ravel()))
 
 
-def dense(plan: Builder, node: Node) -> None:
+def dense(plan: Builder, conv: Convolution) -> None:
     """A product over the taps of a kernel: the map is copied into a frame of zeros, where every tap finds its input."""
-    x, w, window = node.inputs["x"], node.inputs["w"], node.attributes["window"]
-    assert x is not None
-    assert w is not None
-    assert w.data is not None
-    width, (n, c, h, wd), (oh, ow) = plan.width, as_map(x.shape), node.y.shape[2:]
-    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = window.kernel, window.stride, window.dilation, window.pads
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
+    width, (n, c, h, wd), (oh, ow) = plan.width, conv.x.shape, conv.node.y.shape[2:]
     fh, fw = max(h + top, (oh - 1) * sh + dh * (kh - 1) + 1), max(wd + left, (ow - 1) * sw + dw * (kw - 1) + 1)
-    planar = plan.as_given(x)  # the caller's array, channel by channel: the first layer reads it as it is
-    if planar is not None:
-        px, count, source = 1, c * n, {"mode": planar}
+    given = plan.as_given(conv.x)  # the caller's array, channel by channel: the first layer reads it as it is
+    if given is not None:
+        lanes, count, source = 1, c, {"mode": given}
     else:
-        placed = plan.whole(x)
-        px, count, source = width, blocks(c, width) * n, {"mode": -1, "x": placed, "reads": [placed]}
-    frame = plan.storage(count * fh * fw * px)
-    plan.emit_into(frame, kind="pad", blocks=count, images=1, h=h, wd=wd, oh=fh, ow=fw, px=px, top=top, left=left,
+        placed = plan.whole(conv.x)
+        lanes, count, source = width, blocks(c, width), {"mode": -1, "x": placed, "reads": [placed]}
+    frame = plan.storage(count * n * fh * fw * lanes)
+    plan.emit_into(frame, kind="pad", blocks=count * n, images=1, h=h, wd=wd, oh=fh, ow=fw, px=lanes, top=top, left=left,
                    **source)
-    taps = (np.arange(kh)[:, None] * dh * fw + np.arange(kw) * dw) * px  # (kh, kw)
-    if planar is not None:
-        offsets = (np.arange(c)[:, None, None] * fh * fw + taps).ravel()
-        weights, step = w.data.reshape(len(w.data), -1), c * fh * fw
+    taps = ((np.arange(kh)[:, None] * dh * fw + np.arange(kw) * dw) * lanes).ravel()
+    channel, plane = np.arange(c), fh * fw * lanes
+    if given is not None:  # images, then channels
+        starts, step = channel * plane, c * plane
     else:
-        weights, lanes, block = across_blocks(w.data, width)
-        offsets = (block * n * fh * fw * width + lanes + taps.ravel()[:, None]).T.ravel() if False else (
-            block[:, None] * n * fh * fw * width + lanes[:, None] + taps.ravel()).ravel()
-        step = fh * fw * width
-    plan.emit(node.y, **product_fields(plan, node.y, weights, bias_of(plan, node, len(w.data))), x=frame, reads=[frame],
-              off=plan.table(lambda: offsets), rows=n * oh, n=ow, px=sw * px, xrow=sh * fw * px, image_rows=oh,
-              image_step=step, **last_store(plan, node))
+        starts, step = channel // lanes * n * plane + channel % lanes, plane
+    emit_groups(plan, conv, lambda: starts[:, None] + taps, [frame], x=frame, rows=n * oh, n=ow, px=sw * lanes,
+                xrow=sh * fw * lanes, image_rows=oh, image_step=step)
 
 
-def grouped(plan: Builder, node: Node) -> None:
-    """Groups one after the other, each a convolution of its own over its channels; the results are joined."""
-    raise refuse(node, "grouped convolutions are not lowered yet")
-
-
-def depthwise(plan: Builder, node: Node) -> None:
+def depthwise(plan: Builder, conv: Convolution) -> None:
     """Each channel by itself; of an input whose channels lie in several maps each map is convolved, as it lies."""
-    x, w, window = node.inputs["x"], node.inputs["w"], node.attributes["window"]
-    assert x is not None
-    assert w is not None
-    assert w.data is not None
-    placed, width = plan.placed(x), plan.width
+    node, width = conv.node, plan.width
+    placed = plan.whole(conv.x) if any(step.op == "add" for step in node.after) else plan.placed(conv.x)
     n, c, h, wd = placed.shape
-    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
     oh, ow = node.y.shape[2:]
-    bias, taps = bias_of(plan, node, c), w.data.reshape(c, -1)
-    zeros = plan.zeros(wd * width)
-    if any(step.op == "add" for step in node.after):
-        placed = plan.whole(x)
-    results = []
-    for i, store in enumerate(placed.stores):
+    taps, zeros, store, results = conv.w.reshape(c, -1), plan.zeros(wd * width), last_store(plan, node), []
+    for i, source in enumerate(placed.stores):
         here = placed.store == i
-        channel, count = placed.channel[here], blocks(int(placed.channel[here].max()) + 1, width)
+        channel = placed.channel[here]
+        count = blocks(int(channel.max()) + 1, width)
         weights, biases = np.zeros((count * width, kh * kw)), np.zeros(count * width)
-        weights[channel], biases[channel] = taps[here], bias[here]
+        weights[channel], biases[channel] = taps[here], conv.b[here]
         result = plan.storage(count * width * n * oh * ow)
-        plan.emit_into(result, kind="depthwise", x=store, reads=[store], images=n, blocks=count, h=h, wd=wd, oh=oh, ow=ow,
-                       kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=window.pads[0], left=window.pads[1],
-                       w=plan.constant(pack_channels(weights, width)), b=plan.constant(biases), z=zeros,
-                       **last_store(plan, node))
+        plan.emit_into(result, kind="depthwise", x=source, reads=[source], images=n, blocks=count, h=h, wd=wd, oh=oh,
+                       ow=ow, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left,
+                       w=plan.constant(pack_channels(weights, width)), b=plan.constant(biases), z=zeros, **store)
         results.append(result)
     plan.place(node.y, Placed((n, c, oh, ow), results, placed.store, placed.channel))
 
 
-def winograd(plan: Builder, node: Node) -> None:
+def winograd(plan: Builder, conv: Convolution) -> None:
     """F(4x4, 3x3) for large maps, F(2x2, 3x3) for small ones, where its tiles waste less and its error is smaller."""
-    x, w, window = node.inputs["x"], node.inputs["w"], node.attributes["window"]
-    assert x is not None
-    assert w is not None
-    assert w.data is not None
-    placed, width = plan.whole(x), plan.width
+    node, width, placed = conv.node, plan.width, plan.whole(conv.x)
     n, c, h, wd = placed.shape
-    o, (oh, ow) = len(w.data), node.y.shape[2:]
-    m = 4 if min(oh, ow) >= 20 else 2
+    o, (oh, ow) = len(conv.w), node.y.shape[2:]
+    m = 4 if min(oh, ow) >= LARGE_MAP else 2
     places, th, tw = (m + 2) ** 2, -(-oh // m), -(-ow // m)
     cb, ob = blocks(c, width), blocks(o, width)
-    rows = max(1, min(n * th, plan.cache // (places * (cb + ob) * width * tw * 4)))
+    rows = max(1, min(n * th, plan.cache // (places * (cb + ob) * width * tw * plan.dtype.itemsize)))
     full, rest = rows * tw, n * th % rows * tw
-    lanes = np.arange(c)
-    u = winograd_weights(w.data, m)
+    lanes, u = np.arange(c), winograd_weights(conv.w, m)
     plan.emit(node.y, kind=f"winograd{m}", x=placed, reads=[placed], k=c, blocks=ob, images=n, h=h, wd=wd, oh=oh, ow=ow,
-              kh=th, kw=tw, rows=rows, n=full, top=window.pads[0], left=window.pads[1],
+              kh=th, kw=tw, rows=rows, n=full, top=conv.window.pads[0], left=conv.window.pads[1],
               w=plan.constant(np.concatenate([pack_panels(u[q], width) for q in range(places)])),
-              b=plan.constant(vector(bias_of(plan, node, o), width)), z=plan.zeros(ob * width),
+              b=plan.constant(vector(conv.b, width)), z=plan.zeros(ob * width),
               t=plan.scratch(places * (cb + ob) * full * width),
               off=plan.table(lambda: lanes // width * full * width + lanes % width),
               soff=plan.table(lambda: lanes // width * rest * width + lanes % width), **last_store(plan, node))

@@ -38,12 +38,6 @@ def pack_channels(weights: np.ndarray, width: int) -> np.ndarray:
     return weights.reshape(-1, width, weights.shape[1]).transpose(0, 2, 1).ravel()
 
 
-def across_blocks(w: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(O, C, kh, kw) as (O, C taps), with the lane and the block of each channel."""
-    channel = np.arange(w.shape[1])
-    return w.reshape(len(w), -1), channel % width, channel // width
-
-
 def winograd_weights(w: np.ndarray, m: int) -> np.ndarray:
     """(O, C, 3, 3) as U = G w Gᵀ: ((m + 2)², O, C)."""
     g = WINOGRAD[m]

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._kernels import kernels
 from .graph import Graph, Value
-from .layout import Placed, Storage, as_map, blocks
+from .layout import Part, Placed, Storage, as_map, blocks
 from .lowering import RULES, CompileError, refuse
 from .memory import lay_out
 
@@ -105,7 +105,7 @@ class Builder:
     def scratch(self, size: int) -> Storage:
         """Memory for the operation that is emitted next, alone."""
         storage = self.storage(size)
-        storage.first = storage.last = len(self.emitted)
+        storage.used_by(len(self.emitted))
         return storage
 
     def constant(self, array: np.ndarray) -> int:
@@ -134,15 +134,14 @@ class Builder:
         self.place(value, Placed.whole(value.shape, storage))
         self.emit_into(storage, **fields)
 
-    def emit_into(self, storage: Storage, **fields: Any) -> None:
-        """An operation that writes a storage. `reads`: what must still be there when it runs."""
+    def emit_into(self, y: Storage | Part, **fields: Any) -> None:
+        """An operation that writes a storage, or part of one. `reads`: what must still be there when it runs."""
         number = len(self.emitted)
-        storage.first = storage.last = number
-        for source in (*fields.pop("reads", ()), fields.get("r")):
-            for store in source.stores if isinstance(source, Placed) else [source] if source is not None else []:
-                store.last = max(store.last, number)
+        for used in (y, *fields.pop("reads", ()), fields.get("r")):
+            for store in _storages(used):
+                store.used_by(number)
         label = "" if self.node is None else self.node.path or self.node.op
-        self.emitted.append(Emitted(fields | {"y": storage}, label))
+        self.emitted.append(Emitted(fields | {"y": y}, label))
 
     def build(self) -> Plan:
         """Lower every node, lay out memory, and write the plan down."""
@@ -168,7 +167,7 @@ class Builder:
         fields = {"kind": "write_output", "mode": number, "images": n, "k": c, "n": placed.pixels, "y": 0,
                   "off": self.table(lambda: placed.offsets(self.width))}
         for store in placed.stores:
-            store.last = len(self.emitted)
+            store.used_by(len(self.emitted))
         self.emitted.append(Emitted(fields, "output"))
 
     def _all_constants(self) -> np.ndarray:
@@ -202,9 +201,17 @@ def _names(module: Any) -> tuple[dict[str, int], dict[str, int]]:
     return ({name: i for i, name in enumerate(module.FIELDS)}, {name: i for i, name in enumerate(module.KINDS)})
 
 
+def _storages(used: Any) -> list[Storage]:
+    if used is None:
+        return []
+    return used.stores if isinstance(used, Placed) else [used.storage if isinstance(used, Part) else used]
+
+
 def _address(value: Any) -> int:
     if isinstance(value, Placed):
         value = value.stores[0]
+    if isinstance(value, Part):
+        return value.storage.offset + value.start
     if isinstance(value, Storage):
         return value.offset
     return int(value()) if callable(value) else int(value)

@@ -144,7 +144,7 @@ def _length_prefix(head: bytes) -> int:
 
 
 def _writer(suffix: str) -> Callable[[IO[bytes], Mapping[str, np.ndarray]], None]:
-    if suffix == ".npz":
+    if suffix in (".npz", ".tinycnn"):  # the latter: a compiled network, with its graph among the arrays
         from tinycnn.serialize.npz import write_npz
 
         return write_npz

@@ -10,6 +10,8 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from tinycnn._kernels.parallel cimport alone
+
 include "../common.pxi"
 
 cdef extern from "team.h" nogil:

@@ -83,7 +83,7 @@ cdef class Executor:
         cdef Run run
         cdef const Op *ops = <const Op *>&self.ops[0, 0]
         cdef ix count = self.ops.shape[0]
-        cdef int threads = self.threads
+        cdef int threads = 1 if alone() else self.threads
         cdef double *clock = NULL
         require(arena.shape[0] > 0 and io.shape[0] > 0, "Executor.run: arena and io must not be empty")
         if times is not None:

@@ -1,0 +1,49 @@
+"""Each rule of the engine against the Function it stands for: graphs of one node, over the rows of op_cases."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from op_cases import CASES, OpCase
+
+from tinycnn import Tensor
+from tinycnn._kernels import available, use
+from tinycnn.engine.compiled import CompiledNet
+from tinycnn.engine.lowering import COMBINING, RULES, CompileError
+from tinycnn.engine.passes import optimise
+from tinycnn.engine.trace import trace
+
+LOWERED = [case for case in CASES if RULES.keys() >= set(case.ops)]
+
+
+def traced_call(case: OpCase, example):
+    """The call as a function of its first input, or of both where they are combined; and these inputs."""
+    count = len(example.inputs) if case.ops[0] in COMBINING else 1
+    arrays = [np.asarray(x, np.float32) for x in example.inputs[:count]]
+    rest = [x if x is None else np.asarray(x, np.float32) for x in example.inputs[count:]]
+    return (lambda *xs: case.call(*xs, *rest, **example.keywords)), arrays
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("isa", available())
+@pytest.mark.parametrize("case", LOWERED, ids=str)
+@given(data=st.data())
+def test_compiled_equals_function(case, isa, threads, data):
+    call, arrays = traced_call(case, case.examples(data.draw))
+    want = call(*map(Tensor, arrays)).numpy()
+    with use(isa):
+        try:
+            net = CompiledNet(optimise(trace(call, *arrays)), threads)
+        except CompileError:
+            assert case.ops[0] in (*COMBINING, "linear", "batch_norm", "reshape", "pow")  # shapes that no network has
+            return
+        got = net(*arrays)
+    assert got.shape == want.shape
+    largest = max(1.0, float(np.abs(want).max()))
+    np.testing.assert_allclose(got, want, rtol=0, atol=3e-5 * largest)
+
+
+def test_rules_have_rows():
+    covered = {op for case in CASES for op in case.ops}
+    assert RULES.keys() - covered <= {"pick"}

@@ -1,0 +1,215 @@
+"""Every address of a plan, checked against the memory it may touch, before a kernel trusts it.
+
+For each kind of operation one function says what it reads and writes, from its fields and its tables alone, by the loops
+of its kernel.  A plan that was written wrongly, or read from a damaged file, is refused here.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
+WIDEST_PANEL = 3  # vectors
+
+
+class PlanError(RuntimeError):
+    """A plan would touch memory that is not its own: a defect of the engine, or a damaged file."""
+
+
+class Span(NamedTuple):
+    """Elements [start, stop) of "arena", "constants", "tables", or of the caller's array of a number."""
+
+    space: str | int
+    start: int
+    stop: int
+    written: bool = False
+
+
+class Fields:
+    """The fields of an operation, by name, and what else a check needs."""
+
+    def __init__(self, names: dict[str, int], row: np.ndarray, tables: np.ndarray, width: int, threads: int) -> None:
+        self._names, self._row, self.tables, self.width, self.threads = names, row, tables, width, threads
+
+    def __getattr__(self, name: str) -> int:
+        return int(self._row[self._names[name]])
+
+    def table(self, start: int, count: int) -> tuple[int, int]:
+        """Least and largest of the entries of a table."""
+        if not 0 <= start <= start + count <= len(self.tables) or count < 1:
+            raise PlanError(f"a table [{start}, {start + count}) of {len(self.tables)} entries")
+        part = self.tables[start:start + count]
+        return int(part.min()), int(part.max())
+
+
+def arena(start: int, size: int, written: bool = False) -> Span:
+    """So many elements of the arena."""
+    return Span("arena", start, start + size, written)
+
+
+def constants(start: int, size: int) -> Span:
+    """So many constants."""
+    return Span("constants", start, start + size)
+
+
+def product(f: Fields) -> Iterator[Span]:
+    """See product.pxi."""
+    positive(f, "k", "blocks", "rows", "n", "image_rows")
+    low, high = f.table(f.off, f.k)
+    last = (f.rows - 1) // f.image_rows * f.image_step + (min(f.rows, f.image_rows) - 1) * f.xrow + (f.n - 1) * f.px
+    yield arena(f.x + low, high - low + last + 1)
+    extent = (f.blocks - 1) * f.ys + f.rows * f.n * f.width
+    yield arena(f.y, extent, written=True)
+    if f.r >= 0:
+        yield arena(f.r, extent)
+    if f.s >= 0:
+        low, high = f.table(f.soff, f.k)
+        yield arena(f.s + low, high - low + (f.rows - 1) * f.width + 1)
+        yield arena(f.t, f.threads * f.k * WIDEST_PANEL * f.width, written=True)
+    yield constants(f.w, f.k * f.blocks * f.width)
+    yield constants(f.b, f.blocks * f.width)
+
+
+def depthwise(f: Fields) -> Iterator[Span]:
+    """See depthwise.pxi."""
+    positive(f, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw")
+    if f.kh > MOST_ROWS:
+        raise PlanError(f"a depthwise kernel of {f.kh} rows, at most {MOST_ROWS}")
+    planes = f.blocks * f.images * f.width
+    yield arena(f.x, planes * f.h * f.wd)
+    yield arena(f.y, planes * f.oh * f.ow, written=True)
+    if f.r >= 0:
+        yield arena(f.r, planes * f.oh * f.ow)
+    yield constants(f.w, f.blocks * f.kh * f.kw * f.width)
+    yield constants(f.b, f.blocks * f.width)
+    yield constants(f.z, f.wd * f.width)
+
+
+def pool(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw")
+    planes = f.blocks * f.images * f.width
+    yield arena(f.x, planes * f.h * f.wd)
+    yield arena(f.y, planes * f.oh * f.ow, written=True)
+    yield arena(f.t, f.threads * f.wd * f.width, written=True)
+
+
+def adaptive_pool(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "blocks", "images", "h", "wd", "oh", "ow")
+    planes = f.blocks * f.images * f.width
+    yield arena(f.x, planes * f.h * f.wd)
+    yield arena(f.y, planes * f.oh * f.ow, written=True)
+
+
+def global_mean(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "blocks", "images", "n")
+    yield arena(f.x, f.blocks * f.images * f.n * f.width)
+    yield arena(f.y, f.blocks * f.images * f.width, written=True)
+
+
+def combine(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "blocks", "images", "n")
+    planes = f.blocks * f.images * f.width
+    yield arena(f.x, planes * f.n)
+    yield arena(f.y, planes * f.n, written=True)
+    if f.s >= 0:
+        yield arena(f.s, planes * (f.n if f.px else 1))
+
+
+def affine(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    yield from combine(f)
+    yield constants(f.w, f.blocks * f.width)
+    yield constants(f.b, f.blocks * f.width)
+
+
+def read_input(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "blocks", "images", "n", "k")
+    yield Span(f.mode, 0, f.images * f.k * f.n)
+    yield arena(f.y, f.blocks * f.images * f.n * f.width, written=True)
+
+
+def write_output(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "images", "n", "k")
+    low, high = f.table(f.off, f.k)
+    yield arena(low, high - low + (f.images * f.n - 1) * f.width + 1)
+    yield Span(f.mode, 0, f.images * f.k * f.n, True)
+
+
+def gather(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "blocks", "images", "n")
+    low, high = f.table(f.off, f.blocks * f.width)
+    yield arena(max(low, 0), high - max(low, 0) + (f.images * f.n - 1) * f.width + 1)
+    yield arena(f.y, f.blocks * f.images * f.n * f.width, written=True)
+
+
+def pad(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    positive(f, "blocks", "images", "h", "wd", "oh", "ow", "px")
+    if f.top < 0 or f.left < 0 or f.left + f.wd > f.ow:
+        raise PlanError(f"a map {f.wd} wide, {f.left} inside a frame of {f.ow}")
+    size = f.blocks * f.images * f.h * f.wd * f.px
+    yield arena(f.x, size) if f.mode < 0 else Span(f.mode, 0, size)
+    yield arena(f.y, f.blocks * f.images * f.oh * f.ow * f.px, written=True)
+
+
+def winograd(m: int) -> Callable[[Fields], Iterator[Span]]:
+    """See winograd.pxi."""
+    def check(f: Fields) -> Iterator[Span]:
+        positive(f, "k", "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "rows", "n")
+        if f.kh * m < f.oh or f.kw * m < f.ow or (f.kh - 1) * m >= f.oh or f.n != f.rows * f.kw:
+            raise PlanError(f"{f.kh} x {f.kw} tiles of {m} for a map of {f.oh} x {f.ow}, {f.n} in {f.rows} rows")
+        places, inputs = (m + 2) ** 2, -(-f.k // f.width)
+        rest = f.images * f.kh % f.rows * f.kw
+        for start, tiles in ((f.off, f.n), (f.soff, rest)):
+            if tiles and f.images * f.kh * f.kw >= tiles:
+                low, high = f.table(start, f.k)
+                if low < 0 or high >= inputs * tiles * f.width:
+                    raise PlanError("offsets of tiles outside of the tiles")
+        yield arena(f.x, inputs * f.images * f.h * f.wd * f.width)
+        yield arena(f.y, f.blocks * f.images * f.oh * f.ow * f.width, written=True)
+        if f.r >= 0:
+            yield arena(f.r, f.blocks * f.images * f.oh * f.ow * f.width)
+        yield arena(f.t, places * (inputs + f.blocks) * f.n * f.width, written=True)
+        yield constants(f.w, places * f.k * f.blocks * f.width)
+        yield constants(f.b, f.blocks * f.width)
+        yield constants(f.z, f.blocks * f.width)
+    return check
+
+
+CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
+    "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": adaptive_pool, "global_mean": global_mean,
+    "combine": combine, "affine": affine, "read_input": read_input, "write_output": write_output, "gather": gather,
+    "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
+}
+
+
+def positive(f: Fields, *names: str) -> None:
+    """Refuse fields that must be at least 1 and are not."""
+    for name in names:
+        if getattr(f, name) < 1:
+            raise PlanError(f"{name} is {getattr(f, name)}, expected at least 1")
+
+
+def check(plan: Any, io: list[int], width: int, threads: int, kernels: Any) -> None:
+    """Raise PlanError where an operation of `plan` would leave its memory. io: sizes of the caller's arrays."""
+    names = {name: i for i, name in enumerate(kernels.FIELDS)}
+    sizes: dict[str | int, int] = {"arena": plan.arena, "constants": len(plan.constants), **dict(enumerate(io))}
+    for number, row in enumerate(plan.ops):
+        kind = int(row[names["kind"]])
+        if not 0 <= kind < len(kernels.KINDS):
+            raise PlanError(f"operation {number}: there is no kind {kind}")
+        try:
+            for span in CHECKS[kernels.KINDS[kind]](Fields(names, row, plan.tables, width, threads)):
+                if span.space not in sizes or not 0 <= span.start <= span.stop <= sizes[span.space]:
+                    raise PlanError(f"[{span.start}, {span.stop}) of {span.space}, which has {sizes.get(span.space)}")
+        except PlanError as error:
+            raise PlanError(f"operation {number}, {kernels.KINDS[kind]}: {error}") from None
