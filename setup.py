@@ -4,6 +4,7 @@ A unit such as `eager/eager.pyx` becomes C once; that C file is compiled as `_ea
 `_eager_avx2_f32`, ... with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  Environment:
 
   TINYCNN_BUILD_ISA=avx512,avx2   build these only (development: a third of the time)
+  TINYCNN_ENGINE_F64=1            build the engine for float64 too: plans are then tested to 1e-9
   TINYCNN_OPENMP=0                build without OpenMP
   TINYCNN_ANNOTATE=1              also write build/generated/tinycnn/_kernels/*/*.html: Python calls in yellow
   TINYCNN_DEBUG=1                 bounds checks, address and undefined-behaviour sanitisers
@@ -114,8 +115,14 @@ def kernel_extensions():
               include_path=["."])
     for unit in UNITS:
         for isa, isa_flags in isas().items():
-            for suffix, type_flags in TYPES.items():
+            for suffix, type_flags in types(unit).items():
                 yield kernel_extension(unit, f"_{unit}_{isa}_{suffix}", [*isa_flags, *type_flags])
+
+
+def types(unit):
+    """The element types that a unit is built for: the engine runs in float32, and in float64 for its developers."""
+    wanted = unit != "engine" or os.environ.get("TINYCNN_ENGINE_F64") == "1"
+    return TYPES if wanted else {"f32": TYPES["f32"]}
 
 
 def kernel_extension(unit, name, flags):

@@ -1,7 +1,7 @@
 """Every address of a plan, checked against the memory it may touch, before a kernel trusts it.
 
-For each kind of operation one function says what it reads and writes, from its fields and its tables alone, by the loops
-of its kernel.  A plan that was written wrongly, or read from a damaged file, is refused here.
+For each kind of operation one function says what it reads and writes, from its fields and its tables alone, by the
+loops of its kernel.  A plan that was written wrongly, or read from a damaged file, is refused here.
 """
 from __future__ import annotations
 
@@ -186,9 +186,9 @@ def winograd(m: int) -> Callable[[Fields], Iterator[Span]]:
 
 
 CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
-    "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": adaptive_pool, "global_mean": global_mean,
-    "combine": combine, "affine": affine, "read_input": read_input, "write_output": write_output, "gather": gather,
-    "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
+    "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": adaptive_pool,
+    "global_mean": global_mean, "combine": combine, "affine": affine, "read_input": read_input,
+    "write_output": write_output, "gather": gather, "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
 }
 
 

@@ -51,8 +51,8 @@ class Report(NamedTuple):
 class CompiledNet:
     """A network as a plan: called with arrays of the shapes it was compiled for, it gives back new arrays.
 
-    It is a snapshot of the model's parameters; `refresh` takes another.  Calls from several Python threads are right and
-    take turns; while one runs, other Python threads go on.  After a fork the child runs on one thread.
+    It is a snapshot of the model's parameters; `refresh` takes another.  Calls from several Python threads are right
+    and take turns; while one runs, other Python threads go on.  After a fork the child runs on one thread.
     """
 
     def __init__(self, graph: Graph, threads: int, source: tuple[Any, tuple[Any, ...]] | None = None,
@@ -97,7 +97,7 @@ class CompiledNet:
     def _ready(self, x: Any, value: Value) -> np.ndarray:
         array = np.asarray(x if isinstance(x, np.ndarray) else getattr(x, "data", x), self.dtype, order="C")
         if array.shape != value.shape:
-            raise ValueError(f"CompiledNet: {value.name} has the shape {array.shape}, it was compiled for {value.shape}")
+            raise ValueError(f"CompiledNet: {value.name} has the shape {array.shape}, expected {value.shape}")
         return array
 
     def profile(self, *inputs: Any, rounds: int = 20) -> list[Timed]:
@@ -127,7 +127,7 @@ class CompiledNet:
         Raises RuntimeError for a network that was loaded from a file: it has no model.
         """
         if self._source is None:
-            raise RuntimeError("refresh: this network was loaded from a file, there is no model to take parameters from")
+            raise RuntimeError("refresh: this network was loaded from a file, it has no model to take parameters from")
         model, examples = self._source
         fresh = CompiledNet(optimise(trace(model, *examples)), self.threads, self._source, self.dtype)
         with self._lock:
@@ -135,7 +135,7 @@ class CompiledNet:
             self._arena, self._io = fresh._arena, fresh._io
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file `*.tinycnn`, whole or not at all; `load_compiled` needs nothing else to run it."""
+        """Write a file `*.tinycnn`, whole or not at all; `load_compiled` needs nothing else."""
         if os.path.splitext(os.fspath(path))[1] != ".tinycnn":
             raise ValueError(f"save: path must end in .tinycnn, got {os.fspath(path)!r}")
         save_graph(self.graph, path)
@@ -146,7 +146,7 @@ def _size(value: Value) -> int:
 
 
 def _warn_of_nonfinite(constants: Iterable[Value]) -> None:
-    names = [value.name for value in constants if value.data is not None and not np.isfinite(value.data).all()]
+    names = [value.name for value in constants if not np.isfinite(np.asarray(value.data)).all()]
     if names:
         warnings.warn(f"compile: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
                       "hold NaN or infinite numbers", RuntimeWarning, stacklevel=4)
@@ -155,10 +155,10 @@ def _warn_of_nonfinite(constants: Iterable[Value]) -> None:
 def compile(model: Any, *examples: Any, threads: int | None = None) -> CompiledNet:
     """The fast form of `model` for inputs of fixed shapes.
 
-    model: a Module in evaluation mode, or a function of Tensors.  examples: for each input an array or Tensor, a shape, or
-    (shape, dtype); numbers are float32.  threads: None for as many as `tinycnn.get_num_threads()` says now.  Raises
-    CompileError naming what the engine cannot run, TraceError where the model reads numbers; warns where parameters hold
-    NaN or infinite numbers.
+    model: a Module in evaluation mode, or a function of Tensors.  examples: for each input an array or Tensor, a shape,
+    or (shape, dtype); numbers are float32.  threads: None for as many as `tinycnn.get_num_threads()` says now.  Raises
+    CompileError naming what the engine cannot run, TraceError where the model reads numbers; warns where parameters
+    hold NaN or infinite numbers.
 
     >>> import tinycnn
     >>> net = tinycnn.compile(tinycnn.nn.Conv2d(3, 8, 3), (1, 3, 16, 16))
@@ -179,7 +179,8 @@ def load_compiled(path: str | os.PathLike[str], threads: int | None = None) -> C
     try:
         return CompiledNet(graph, _threads(threads), began=began)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError) as error:
-        raise CheckpointError(f"{os.fspath(path)}: its graph cannot be run ({type(error).__name__}: {error})") from error
+        told = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{os.fspath(path)}: its graph cannot be run ({told})") from error
 
 
 def _threads(threads: int | None) -> int:

@@ -142,15 +142,19 @@ def emit_groups(plan: Builder, conv: Convolution, offsets: Callable[[], np.ndarr
     channel = np.arange(o)
     placed = Placed((n, o, oh, ow), [storage], np.zeros(o, np.intp),
                     channel // each * blocks(each, width) * width + channel % each)
-    store, later = last_store(plan, node), ()
+    store = last_store(plan, node)
+    later: tuple[Step, ...] = ()
     if "r" in store and not placed.is_whole:  # the residual lies otherwise: added afterwards
         store, later = last_store(plan, dataclasses.replace(node, after=())), node.after
+    def group_offsets(i: int) -> Callable[[], np.ndarray]:
+        return lambda: offsets()[i * inputs:(i + 1) * inputs].ravel()
     for i in range(groups):
         begin = i * blocks(each, width) * pixels
         part = store | ({"r": Part(store["r"].stores[0], begin)} if "r" in store else {})
-        fields = product_fields(plan, conv.w[i * each:(i + 1) * each].reshape(each, -1), conv.b[i * each:(i + 1) * each])
+        mine = slice(i * each, (i + 1) * each)
+        fields = product_fields(plan, conv.w[mine].reshape(each, -1), conv.b[mine])
         plan.emit_into(Part(storage, begin), **fields, **where, ys=pixels, reads=reads, **part,
-                       off=plan.table(lambda i=i: offsets()[i * inputs:(i + 1) * inputs].ravel()))
+                       off=plan.table(group_offsets(i)))
     plan.place(node.y, placed)
     for step in later:
         add_afterwards(plan, node, step)
@@ -162,9 +166,10 @@ def add_afterwards(plan: Builder, node: Node, step: Step) -> None:
     fields = map_fields(plan, placed, node.y) | {"n": placed.pixels}
     if step.op == "add":
         other = residual(plan, node, step)
-        plan.emit(node.y, kind="combine", **(fields | {"reads": [placed, other]}), s=other, px=plan.width, mode=0, **_clip())
+        both = fields | {"reads": [placed, other]}
+        plan.emit(node.y, kind="combine", **both, s=other, px=plan.width, mode=COMBINING["add"], **_clip())
     else:
-        plan.emit(node.y, kind="combine", **fields, mode=6, **_clip(), **ACTIVATIONS[step.op](step.attributes))
+        plan.emit(node.y, kind="combine", **fields, mode=ALONE, **ACTIVATIONS[step.op](step.attributes))
 
 
 def pointwise(plan: Builder, conv: Convolution) -> None:
@@ -173,8 +178,8 @@ def pointwise(plan: Builder, conv: Convolution) -> None:
     n, _, h, wd = placed.shape
     oh, ow = conv.node.y.shape[2:]
     reads: list[Any] = [placed]
-    where = {"x": 0, "rows": n * oh, "n": ow, "px": sw * width, "xrow": sh * wd * width, "image_rows": oh,
-             "image_step": h * wd * width}
+    where: dict[str, Any] = {"x": 0, "rows": n * oh, "n": ow, "px": sw * width, "xrow": sh * wd * width,
+                             "image_rows": oh, "image_step": h * wd * width}
     if (sh, sw) == (1, 1):  # all pixels of all images are one row, unless each image has factors of its own
         images = n if conv.node.before else 1
         where |= {"rows": images, "n": n * h * wd // images, "image_rows": 1}
@@ -217,13 +222,15 @@ def dense(plan: Builder, conv: Convolution) -> None:
     fh, fw = max(h + top, (oh - 1) * sh + dh * (kh - 1) + 1), max(wd + left, (ow - 1) * sw + dw * (kw - 1) + 1)
     given = plan.as_given(conv.x)  # the caller's array, channel by channel: the first layer reads it as it is
     if given is not None:
-        lanes, count, source = 1, c, {"mode": given}
+        lanes, count = 1, c
+        source: dict[str, Any] = {"mode": given}
     else:
         placed = plan.whole(conv.x)
-        lanes, count, source = width, blocks(c, width), {"mode": -1, "x": placed, "reads": [placed]}
+        lanes, count = width, blocks(c, width)
+        source = {"mode": -1, "x": placed, "reads": [placed]}
     frame = plan.storage(count * n * fh * fw * lanes)
-    plan.emit_into(frame, kind="pad", blocks=count * n, images=1, h=h, wd=wd, oh=fh, ow=fw, px=lanes, top=top, left=left,
-                   **source)
+    plan.emit_into(frame, kind="pad", blocks=count * n, images=1, h=h, wd=wd, oh=fh, ow=fw, px=lanes, top=top,
+                   left=left, **source)
     taps = ((np.arange(kh)[:, None] * dh * fw + np.arange(kw) * dw) * lanes).ravel()
     channel, plane = np.arange(c), fh * fw * lanes
     if given is not None:  # images, then channels
@@ -267,8 +274,8 @@ def winograd(plan: Builder, conv: Convolution) -> None:
     rows = max(1, min(n * th, plan.cache // (places * (cb + ob) * width * tw * plan.dtype.itemsize)))
     full, rest = rows * tw, n * th % rows * tw
     lanes, u = np.arange(c), winograd_weights(conv.w, m)
-    plan.emit(node.y, kind=f"winograd{m}", x=placed, reads=[placed], k=c, blocks=ob, images=n, h=h, wd=wd, oh=oh, ow=ow,
-              kh=th, kw=tw, rows=rows, n=full, top=conv.window.pads[0], left=conv.window.pads[1],
+    plan.emit(node.y, kind=f"winograd{m}", x=placed, reads=[placed], k=c, blocks=ob, images=n, h=h, wd=wd, oh=oh,
+              ow=ow, kh=th, kw=tw, rows=rows, n=full, top=conv.window.pads[0], left=conv.window.pads[1],
               w=plan.constant(np.concatenate([pack_panels(u[q], width) for q in range(places)])),
               b=plan.constant(vector(conv.b, width)), z=plan.zeros(ob * width),
               t=plan.scratch(places * (cb + ob) * full * width),
@@ -290,7 +297,7 @@ def pool(plan: Builder, node: Node) -> None:
     """Windows of any size."""
     placed, window = plan.whole(node.inputs["x"]), node.attributes["window"]
     fields = map_fields(plan, placed, node.y)
-    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = window.kernel, window.stride, window.dilation, window.pads
+    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = window
     mode = 0 if node.op == "max_pool2d" else 2 if node.attributes["count_include_pad"] else 1
     plan.emit(node.y, kind="pool", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left, n=bottom,
               px=right, mode=mode, t=plan.scratch(plan.threads * placed.shape[3] * plan.width))
@@ -311,17 +318,20 @@ def global_mean(plan: Builder, node: Node) -> None:
 
 
 COMBINING = {"add": 0, "sub": 1, "mul": 2, "div": 3, "maximum": 4, "minimum": 5}
+ALONE = 6  # the first operand as it is
 
 
 @lowers(*COMBINING)
 def combine(plan: Builder, node: Node) -> None:
     """Two maps of one shape, or a map and a factor (summand, ...) per channel of each image."""
     a, b = node.inputs["a"], node.inputs["b"]
+    assert a is not None
+    assert b is not None
     if node.op in ("add", "mul", "maximum", "minimum") and a.shape != node.y.shape:
         a, b = b, a
     if a.data is not None or b.data is not None or a.shape != node.y.shape or b.shape not in (
             a.shape, (*a.shape[:2], *[1] * (len(a.shape) - 2))):
-        raise refuse(node, f"of shapes {a.shape} and {b.shape}; expected two maps of one shape, or one and (N, C, 1, 1)")
+        raise refuse(node, f"of shapes {a.shape} and {b.shape}; expected maps of one shape, or a map and (N, C, 1, 1)")
     first, second = plan.whole(a), plan.whole(b)
     fields = map_fields(plan, first, node.y)
     plan.emit(node.y, kind="combine", **(fields | {"reads": [first, second]}), s=second, n=first.pixels,
@@ -332,7 +342,7 @@ def combine(plan: Builder, node: Node) -> None:
 def activation(plan: Builder, node: Node) -> None:
     """An activation that no last store took."""
     placed = plan.whole(node.inputs["x"])
-    plan.emit(node.y, kind="combine", **map_fields(plan, placed, node.y), n=placed.pixels, mode=6,
+    plan.emit(node.y, kind="combine", **map_fields(plan, placed, node.y), n=placed.pixels, mode=ALONE,
               **ACTIVATIONS[node.op](node.attributes))
 
 

@@ -14,7 +14,8 @@ def lay_out(storages: Sequence[Storage], itemsize: int) -> int:
     The largest first, each into the lowest gap among those it shares time with (greedy by size: Pisarchyk and Lee,
     "Efficient memory management for deep neural net inference", 2020, section 5.2).
     """
-    step, placed, end = ALIGNMENT // itemsize, [], 0
+    step, end = ALIGNMENT // itemsize, 0
+    placed: list[Storage] = []
     for storage in sorted(storages, key=lambda s: (-s.size, s.first)):
         size = -(-storage.size // step) * step
         offset = 0

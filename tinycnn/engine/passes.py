@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import wraps
+from itertools import pairwise
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     """A batch normalisation at evaluation as y = scale x + shift, in float64."""
     def of(name: str, default: float) -> np.ndarray:
         value = node.inputs[name]
-        return np.float64(default) if value is None else np.asarray(value.data, np.float64)
+        return np.asarray(default if value is None else value.data, np.float64)
     scale = of("weight", 1) / np.sqrt(of("running_var", 1) + node.attributes["eps"])
     return scale, of("bias", 0) - of("running_mean", 0) * scale
 
@@ -145,7 +146,7 @@ def _structure(node: Node, channels: Callable[[Value], Channels]) -> list[Channe
         return [[c for x in xs for c in channels(x)]]
     if node.op == "split" and attributes["axis"] % len(xs[0].shape) == 1:
         ends = np.cumsum([0, *attributes["sizes"]])
-        return [channels(xs[0])[a:b] for a, b in zip(ends, ends[1:])]
+        return [channels(xs[0])[a:b] for a, b in pairwise(ends)]
     if node.op == "channel_shuffle":
         order = np.arange(xs[0].shape[1]).reshape(attributes["groups"], -1).T.ravel()
         of_x = channels(xs[0])
@@ -214,7 +215,9 @@ def fuse_steps(graph: Graph) -> Graph:
     place = {node: i for i, node in enumerate(graph.nodes)}
     order: dict[int, Node] = dict(enumerate(graph.nodes))
     for node in graph.nodes:
-        while node.op in PRODUCTS | {"add"} and len(node.outputs) == 1:
+        if order.get(place[node]) is not node:
+            continue  # another has taken it in
+        while node.op in PRODUCTS | {"add"}:
             reader = sole_reader(node.y, readers, outputs)
             step = None if reader is None else _step(node, reader, readers, outputs, place)
             if reader is None or step is None or reader.after:

@@ -62,7 +62,7 @@ class Builder:
         assert value is not None
         if value not in self.where:
             if value not in self.given:
-                raise refuse(self.node, f"it reads {value!r}, which is not computed here; expected the output of a node")
+                raise refuse(self.node, f"it reads {value!r}, a constant; expected the output of a node")
             self._read_input(value)
         return self.where[value]
 
@@ -84,7 +84,8 @@ class Builder:
 
     def _read_input(self, value: Value) -> None:
         n, c, h, w = as_map(value.shape)
-        self.emit(value, kind="read_input", mode=self.given[value], blocks=blocks(c, self.width), images=n, k=c, n=h * w)
+        self.emit(value, kind="read_input", mode=self.given[value], blocks=blocks(c, self.width), images=n, k=c,
+                  n=h * w)
 
     def _gathered(self, placed: Placed) -> Placed:
         n, c, _, _ = placed.shape

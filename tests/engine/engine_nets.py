@@ -1,0 +1,43 @@
+"""Networks for the tests of the engine, with statistics that are not 0 and 1."""
+from __future__ import annotations
+
+import numpy as np
+
+from tinycnn import functional as F
+from tinycnn import models, nn
+
+
+def settled(model, seed=0):
+    """The model in evaluation mode, with running statistics as training would leave them."""
+    rng = np.random.default_rng(seed)
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_var"):
+            buffer.data = rng.uniform(0.5, 2, buffer.shape).astype(np.float32)
+        if name.endswith("running_mean"):
+            buffer.data = rng.normal(0, 0.1, buffer.shape).astype(np.float32)
+    return model.eval()
+
+
+def registered(name, **options):
+    return settled(models.create_model(name, **options))
+
+
+class Unit(nn.Module):
+    """Branches, a shuffle, a residual, factors per channel: what passes rewrite, in little."""
+
+    def __init__(self, channels=24):
+        half = channels // 2
+        self.first = nn.ConvBNAct(3, channels, 3, stride=2)
+        self.branch = nn.Sequential(*nn.ConvBNAct(half, half, 1), *nn.DepthwiseBNAct(half, 3, activation=None),
+                                    *nn.ConvBNAct(half, half, 1))
+        self.squeeze = nn.Conv2d(channels, channels, 1)
+        self.project = nn.ConvBNAct(channels, channels, 1, activation=None)
+        self.last = nn.Linear(channels, 5)
+
+    def forward(self, x):
+        x = self.first(x)
+        left, right = F.chunk(x, 2)
+        x = F.channel_shuffle(F.concat([left, self.branch(right)]), 2)
+        scale = F.hardsigmoid(self.squeeze(F.global_avg_pool2d(x)))
+        y = F.relu(x + self.project(x * scale))
+        return {"map": y, "scores": [self.last(F.global_avg_pool2d(y).flatten(1))]}

@@ -1,0 +1,277 @@
+"""Compiled networks: equal to eager for every model, any shape and thread count; files; what is refused."""
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from engine_nets import Unit, registered, settled
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinycnn
+from tinycnn import functional as F
+from tinycnn import nn
+from tinycnn._kernels import available, use
+from tinycnn.engine import CompileError
+from tinycnn.engine.check import PlanError, check
+from tinycnn.models import list_models
+from tinycnn.serialize import CheckpointError
+
+
+def picture(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def assert_close(got, want, tolerance=1e-4):
+    assert got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * np.abs(want).max())
+
+
+@pytest.mark.parametrize("isa", available())
+@pytest.mark.parametrize("name", list_models())
+def test_every_model_compiles_and_equals_eager(name, isa):
+    model, x = registered(name, num_classes=10), picture(2, 3, 64, 64)
+    want = model(x).numpy()
+    with use(isa):
+        assert_close(tinycnn.compile(model, x, threads=2)(x), want)
+
+
+@settings(max_examples=8)
+@given(st.integers(1, 3), st.integers(33, 80), st.integers(33, 80), st.sampled_from(list_models()))
+def test_any_size_and_batch(n, h, w, name):
+    model, x = registered(name, num_classes=3), picture(n, 3, h, w)
+    assert_close(tinycnn.compile(model, x, threads=1)(x), model(x).numpy())
+
+
+def test_feature_maps_come_as_the_model_gives_them():
+    model, x = registered("shufflenet_v2_x1_0", features_only=True), picture(1, 3, 64, 64)
+    got, want = tinycnn.compile(model, x)(x), model(x)
+    assert isinstance(got, list)
+    for g, w in zip(got, want, strict=True):
+        assert_close(g, w.numpy())
+
+
+def test_dicts_and_lists_of_results():
+    model, x = settled(Unit()), picture(2, 3, 20, 16)
+    got, want = tinycnn.compile(model, x)(x), model(x)
+    assert_close(got["map"], want["map"].numpy())
+    assert_close(got["scores"][0], want["scores"][0].numpy())
+
+
+def test_several_inputs():
+    net = tinycnn.compile(lambda a, b: F.relu(a - b), (1, 3, 4, 4), (1, 3, 4, 4))
+    a, b = picture(1, 3, 4, 4), picture(1, 3, 4, 4, seed=1)
+    np.testing.assert_array_equal(net(a, b), np.maximum(a - b, 0))
+
+
+def test_any_thread_count_gives_the_same_bits():
+    model, x = settled(Unit(40)), picture(1, 3, 50, 34)
+    one, *others = [tinycnn.compile(model, x, threads=n)(x)["map"] for n in (1, 2, 3, 5)]
+    for other in others:
+        np.testing.assert_array_equal(one, other)
+
+
+def test_outputs_are_fresh_arrays():
+    net = tinycnn.compile(nn.Conv2d(3, 4, 1), (1, 3, 4, 4))
+    first, x = net(np.zeros((1, 3, 4, 4))), picture(1, 3, 4, 4)
+    kept = first.copy()
+    net(x)
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_inputs_may_be_tensors_of_any_type_and_order():
+    net, x = tinycnn.compile(nn.Conv2d(3, 4, 1), (1, 3, 4, 5)), picture(1, 3, 4, 5)
+    want = net(x)
+    for same in (tinycnn.Tensor(x), x.astype(np.float64), np.asfortranarray(x), x[:, :, ::-1][:, :, ::-1]):
+        np.testing.assert_array_equal(net(same), want)
+
+
+def test_python_threads_take_turns():
+    model = settled(Unit())
+    net = tinycnn.compile(model, (1, 3, 32, 32), threads=2)
+    pictures = [picture(1, 3, 32, 32, seed=i) for i in range(6)]
+    want = [net(x)["map"] for x in pictures]
+    wrong = []
+
+    def work(i):
+        for _ in range(20):
+            if not np.array_equal(net(pictures[i])["map"], want[i]):
+                wrong.append(i)
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(len(pictures))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_after_a_fork_runs_it(run_python):
+    code = """
+import os, numpy as np, tinycnn
+net = tinycnn.compile(tinycnn.nn.Conv2d(3, 64, 3), (1, 3, 64, 64), threads=2)
+x = np.ones((1, 3, 64, 64), "f")
+want = net(x)
+if (child := os.fork()) == 0:
+    os._exit(0 if np.array_equal(net(x), want) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run_python(code).stdout == "0\n"
+
+
+def test_it_is_a_snapshot_until_it_is_refreshed():
+    layer, x = nn.Linear(3, 2), picture(1, 3)
+    net = tinycnn.compile(layer, x)
+    before = net(x)
+    layer.load_state_dict({"weight": np.zeros((2, 3), "f"), "bias": np.ones(2, "f")})
+    np.testing.assert_array_equal(net(x), before)
+    net.refresh()
+    np.testing.assert_array_equal(net(x), [[1, 1]])
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    model, x = settled(Unit()), picture(2, 3, 20, 16)
+    net = tinycnn.compile(model, x)
+    net.save(tmp_path / "unit.tinycnn")
+    again = tinycnn.load_compiled(tmp_path / "unit.tinycnn")
+    np.testing.assert_array_equal(again(x)["map"], net(x)["map"])
+    with pytest.raises(RuntimeError, match="loaded from a file"):
+        again.refresh()
+    with pytest.raises(ValueError, match=r"path must end in .tinycnn"):
+        net.save(tmp_path / "unit.npz")
+
+
+def test_a_loaded_net_needs_no_model_code(tmp_path, run_python):
+    tinycnn.compile(registered("shufflenet_v2_x0_5", num_classes=4), (1, 3, 32, 32)).save(tmp_path / "net.tinycnn")
+    code = ("import sys, numpy as np, tinycnn; net = tinycnn.load_compiled('net.tinycnn');"
+            "print(net(np.zeros((1, 3, 32, 32))).shape, 'tinycnn.models' in sys.modules)")
+    assert run_python(code, cwd=tmp_path).stdout == "(1, 4) False\n"
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_damaged_file_is_refused_or_harmless(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damaged")
+    tinycnn.compile(settled(Unit()), (1, 3, 16, 16)).save(folder / "good.tinycnn")
+    content = bytearray((folder / "good.tinycnn").read_bytes())
+    begin = content.index(b'{"format"')
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(begin, begin + 3000))] = data.draw(st.sampled_from(b'0123456789[]{}",-xe'))
+    (folder / "bad.tinycnn").write_bytes(content)
+    with suppress(CheckpointError):
+        tinycnn.load_compiled(folder / "bad.tinycnn", threads=1)
+
+
+def test_weights_are_no_compiled_network(tmp_path):
+    tinycnn.save({"w": np.ones(3)}, tmp_path / "w.npz")
+    with pytest.raises(CheckpointError, match="no compiled network"):
+        tinycnn.load_compiled(tmp_path / "w.npz")
+
+
+def test_a_report_and_a_profile():
+    net = tinycnn.compile(settled(Unit()), (1, 3, 16, 16), threads=2)
+    assert "not called yet" in str(net.report())
+    net(np.zeros((1, 3, 16, 16)))
+    report = net.report()
+    assert report.threads == 2
+    assert report.arena > 0 < report.constants
+    assert report.first_call_time > 0
+    assert "2 threads" in str(report)
+    profile = net.profile(np.zeros((1, 3, 16, 16)), rounds=2)
+    assert len(profile) == sum(report.operations.values())
+    assert {timed.kernel for timed in profile} == set(report.operations)
+    assert "branch.0" in {timed.module for timed in profile}
+    assert all(timed.seconds >= 0 for timed in profile)
+
+
+def test_what_cannot_run_is_named():
+    class Strange(nn.Module):
+        def __init__(self):
+            self.inner = Inner()
+
+        def forward(self, x):
+            return self.inner(x)
+
+    class Inner(nn.Module):
+        def forward(self, x):
+            return x.transpose(0, 2, 3, 1)
+    with pytest.raises(CompileError, match=r"transpose in inner .*shape \(1, 4, 4, 3\)"):
+        tinycnn.compile(Strange(), (1, 3, 4, 4))
+
+
+def test_training_statistics_are_refused():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train()
+    with pytest.raises(CompileError, match=r"batch_norm in 1 .*call eval"):
+        tinycnn.compile(model, (2, 3, 4, 4))
+
+
+def test_nan_weights_warn():
+    layer = nn.Linear(3, 2)
+    layer.weight.data[0, 0] = np.nan
+    with pytest.warns(RuntimeWarning, match="weight hold NaN"):
+        net = tinycnn.compile(layer, (1, 3))
+    assert np.isnan(net(np.zeros((1, 3)))[0, 0])
+
+
+def test_nan_inputs_come_through_clipping():
+    net = tinycnn.compile(lambda x: F.relu6(F.conv2d(x, np.ones((2, 1, 1, 1), "f"))), (1, 1, 2, 2))
+    assert np.isnan(net(np.full((1, 1, 2, 2), np.nan))).all()
+
+
+@pytest.mark.parametrize(("inputs", "error", "message"), [
+    ((np.zeros((1, 3, 4, 5)),), ValueError, r"x has the shape \(1, 3, 4, 5\), expected \(1, 3, 4, 4\)"),
+    ((), TypeError, "expected 1 inputs, got 0"),
+])
+def test_wrong_inputs_are_refused(inputs, error, message):
+    net = tinycnn.compile(nn.Conv2d(3, 4, 1), (1, 3, 4, 4))
+    with pytest.raises(error, match=message):
+        net(*inputs)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+def test_wrong_thread_counts_are_refused(threads):
+    with pytest.raises(ValueError, match="threads must be an integer >= 1"):
+        tinycnn.compile(nn.Linear(3, 2), (1, 3), threads=threads)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_a_plan_that_leaves_its_memory_is_refused(data):
+    """Whatever field of whatever operation is made too large or negative: it changes nothing that addresses tell, or it
+    is refused."""
+    net = NETS[data.draw(st.sampled_from(sorted(NETS)))]
+    plan, unit = net._plan, tinycnn._kernels.kernels(np.dtype(np.float32), "engine")
+    io = [int(np.prod(v.shape)) for v in (*net.graph.inputs, *net.graph.outputs)]
+    i = data.draw(st.integers(0, len(plan.ops) - 1))
+    name = data.draw(st.sampled_from(["x", "y", "w", "b", "off", "k", "blocks", "rows", "n", "images", "oh"]))
+    column = unit.FIELDS.index(name)
+    before = plan.ops[i, column]
+    plan.ops[i, column] = data.draw(st.sampled_from([1 << 40, -(1 << 40)]))
+    kind = plan.kinds[i]
+    try:
+        if name in USES[kind]:
+            with pytest.raises(PlanError, match=f"operation {i}, {kind}"):
+                check(plan, io, unit.WIDTH, 1, unit)
+    finally:
+        plan.ops[i, column] = before
+    check(plan, io, unit.WIDTH, 1, unit)
+
+
+USES = {
+    "product": {"x", "y", "w", "b", "off", "k", "blocks", "rows", "n"},
+    "depthwise": {"x", "y", "w", "b", "blocks", "images", "oh"},
+    "pool": {"x", "y", "blocks", "images", "oh"}, "global_mean": {"x", "y", "blocks", "images", "n"},
+    "combine": {"x", "y", "blocks", "images", "n"}, "pad": {"y", "blocks", "images", "oh"},
+    "read_input": {"y", "blocks", "images", "n", "k"}, "write_output": {"off", "k", "images", "n"},
+    "gather": {"y", "off", "blocks", "images", "n"},
+    "winograd2": {"x", "y", "w", "b", "off", "k", "blocks", "images", "oh"},
+    "winograd4": {"x", "y", "w", "b", "off", "k", "blocks", "images", "oh"},
+}
+NETS = {
+    "unit": tinycnn.compile(settled(Unit()), (1, 3, 16, 16), threads=1),
+    "convolutions": tinycnn.compile(nn.Sequential(nn.Conv2d(20, 20, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                                                  nn.Conv2d(20, 20, 3, stride=2)).eval(), (1, 20, 48, 48), threads=1),
+}
