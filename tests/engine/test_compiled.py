@@ -46,6 +46,41 @@ def test_any_size_and_batch(n, h, w, name):
     assert_close(tinycnn.compile(model, x, threads=1)(x), model(x).numpy())
 
 
+BOTTLENECKS = st.tuples(
+    st.integers(1, 2), st.integers(3, 20), st.integers(3, 20), st.integers(1, 40), st.integers(1, 40),
+    st.sampled_from([3, 5]), st.integers(1, 2), st.booleans(), st.sampled_from([nn.ReLU6, nn.Hardswish, None]))
+
+
+@settings(max_examples=40)
+@given(BOTTLENECKS, st.integers(1, 3))
+def test_strips_of_bottlenecks(monkeypatch_cache, described, threads):
+    """A second-level cache of no size makes every bottleneck run in strips."""
+    n, h, w, inputs, inner, kernel, stride, expands, activation = described
+    layers = [*nn.ConvBNAct(inputs, inner if expands else inputs, 1, activation=activation)] if expands else []
+    channels = inner if expands else inputs
+    layers += [*nn.DepthwiseBNAct(channels, kernel, stride, activation=activation),
+               *nn.ConvBNAct(channels, inputs, 1, activation=None)]
+    body = settled(nn.Sequential(*layers))
+    model = (lambda x: F.relu(x) + body(F.relu(x))) if stride == 1 else (lambda x: body(F.relu(x)))
+    x = picture(n, inputs, h, w)
+    net = tinycnn.compile(model, x, threads=threads)
+    assert net.report().operations["strip"] == 1
+    assert_close(net(x), model(tinycnn.Tensor(x)).numpy())
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 3), st.integers(3, 30), st.integers(3, 30), st.integers(16, 40), st.integers(1, 40))
+def test_winograd_in_bands(monkeypatch_cache, n, h, w, inputs, outputs):
+    model, x = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()), picture(n, inputs, h, w)
+    assert_close(tinycnn.compile(model, x, threads=2)(x), model(x).numpy())
+
+
+@pytest.fixture
+def monkeypatch_cache(monkeypatch):
+    """Plans for a processor whose second-level cache holds nothing."""
+    monkeypatch.setattr("tinycnn.engine.plan.CACHE", 4)
+
+
 def test_feature_maps_come_as_the_model_gives_them():
     model, x = registered("shufflenet_v2_x1_0", features_only=True), picture(1, 3, 64, 64)
     got, want = tinycnn.compile(model, x)(x), model(x)

@@ -30,11 +30,19 @@ class Span(NamedTuple):
 class Fields:
     """The fields of an operation, by name, and what else a check needs."""
 
-    def __init__(self, names: dict[str, int], row: np.ndarray, tables: np.ndarray, width: int, threads: int) -> None:
-        self._names, self._row, self.tables, self.width, self.threads = names, row, tables, width, threads
+    def __init__(self, names: dict[str, int], rows: np.ndarray, number: int, tables: np.ndarray, width: int,
+                 threads: int) -> None:
+        self._names, self._rows, self.number = names, rows, number
+        self.tables, self.width, self.threads = tables, width, threads
 
     def __getattr__(self, name: str) -> int:
-        return int(self._row[self._names[name]])
+        return int(self._rows[self.number, self._names[name]])
+
+    def member(self, i: int) -> Fields:
+        """The fields of the i-th operation after this one."""
+        if not 0 < i < len(self._rows) - self.number:
+            raise PlanError(f"{i} members, but the plan ends before")
+        return Fields(self._names, self._rows, self.number + i, self.tables, self.width, self.threads)
 
     def table(self, start: int, count: int) -> tuple[int, int]:
         """Least and largest of the entries of a table."""
@@ -57,10 +65,12 @@ def constants(start: int, size: int) -> Span:
 def product(f: Fields) -> Iterator[Span]:
     """See product.pxi."""
     positive(f, "k", "blocks", "rows", "n", "image_rows")
+    not_negative(f, "px", "xrow", "image_step", "ys", "py", "yrow", "yimage")
     low, high = f.table(f.off, f.k)
-    last = (f.rows - 1) // f.image_rows * f.image_step + (min(f.rows, f.image_rows) - 1) * f.xrow + (f.n - 1) * f.px
-    yield arena(f.x + low, high - low + last + 1)
-    extent = (f.blocks - 1) * f.ys + f.rows * f.n * f.width
+    images, rows = (f.rows - 1) // f.image_rows, min(f.rows, f.image_rows) - 1
+    start, size = f.x + low, high - low + images * f.image_step + rows * f.xrow + (f.n - 1) * f.px + 1
+    yield arena(start, size) if f.mode < 0 else Span(f.mode, start, start + size)
+    extent = (f.blocks - 1) * f.ys + images * f.yimage + rows * f.yrow + (f.n - 1) * f.py + f.width
     yield arena(f.y, extent, written=True)
     if f.r >= 0:
         yield arena(f.r, extent)
@@ -185,10 +195,51 @@ def winograd(m: int) -> Callable[[Fields], Iterator[Span]]:
     return check
 
 
+def strip(f: Fields) -> Iterator[Span]:
+    """See strip.pxi."""
+    if f.mode not in (2, 3):
+        raise PlanError(f"{f.mode} members, expected 2 or 3")
+    d, project = f.member(f.mode - 1), f.member(f.mode)
+    positive(d, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw")
+    positive(f, "rows", "n")
+    positive(project, "k", "blocks")
+    for g in (project, *((f.member(1),) if f.mode == 3 else ())):
+        if g.s >= 0 or g.px != f.width or g.py != f.width or g.rows != 1 or g.image_rows != 1:
+            raise PlanError("a member that is no plain product")
+    if d.kh != d.kw or d.sh != d.sw or (d.kh, d.sh) not in ((3, 1), (3, 2), (5, 1), (5, 2)) or d.r >= 0:
+        raise PlanError(f"a depthwise kernel {d.kh} x {d.kw} of stride {d.sh}, {d.sw}")
+    inner, expanded = f.rows * d.ow * f.width, 0
+    if f.mode == 3:
+        expand = f.member(1)
+        if f.k < (f.rows - 1) * d.sh + d.kh or f.k & (f.k - 1) or expand.blocks != d.blocks or expand.r >= 0:
+            raise PlanError(f"a ring of {f.k} rows for strips of {f.rows}")
+        low, high = f.table(expand.off, expand.k)
+        yield arena(expand.x + low, high - low + (d.images * d.h * d.wd - 1) * f.width + 1)
+        yield constants(expand.w, expand.k * expand.blocks * f.width)
+        yield constants(expand.b, expand.blocks * f.width)
+        expanded = d.blocks * f.k * d.wd * f.width
+    else:
+        yield arena(d.x, d.blocks * d.images * d.h * d.wd * f.width)
+    low, high = f.table(project.off, project.k)
+    if low < 0 or high >= d.blocks * inner - inner + f.width or f.n < expanded + d.blocks * inner:
+        raise PlanError("a strip that does not fit its memory")
+    yield arena(f.t, f.threads * f.n, written=True)
+    yield constants(d.w, d.blocks * d.kh * d.kw * f.width)
+    yield constants(d.b, d.blocks * f.width)
+    yield constants(d.z, d.wd * f.width)
+    yield constants(project.w, project.k * project.blocks * f.width)
+    yield constants(project.b, project.blocks * f.width)
+    extent = (project.blocks - 1) * project.ys + d.images * d.oh * d.ow * f.width
+    yield arena(project.y, extent, written=True)
+    if project.r >= 0:
+        yield arena(project.r, extent)
+
+
 CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": adaptive_pool,
     "global_mean": global_mean, "combine": combine, "affine": affine, "read_input": read_input,
     "write_output": write_output, "gather": gather, "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
+    "strip": strip,
 }
 
 
@@ -199,17 +250,27 @@ def positive(f: Fields, *names: str) -> None:
             raise PlanError(f"{name} is {getattr(f, name)}, expected at least 1")
 
 
+def not_negative(f: Fields, *names: str) -> None:
+    """Refuse steps that go back."""
+    for name in names:
+        if getattr(f, name) < 0:
+            raise PlanError(f"{name} is {getattr(f, name)}, expected at least 0")
+
+
 def check(plan: Any, io: list[int], width: int, threads: int, kernels: Any) -> None:
     """Raise PlanError where an operation of `plan` would leave its memory. io: sizes of the caller's arrays."""
     names = {name: i for i, name in enumerate(kernels.FIELDS)}
     sizes: dict[str | int, int] = {"arena": plan.arena, "constants": len(plan.constants), **dict(enumerate(io))}
-    for number, row in enumerate(plan.ops):
-        kind = int(row[names["kind"]])
+    number = 0
+    while number < len(plan.ops):
+        kind = int(plan.ops[number, names["kind"]])
         if not 0 <= kind < len(kernels.KINDS):
             raise PlanError(f"operation {number}: there is no kind {kind}")
         try:
-            for span in CHECKS[kernels.KINDS[kind]](Fields(names, row, plan.tables, width, threads)):
+            fields = Fields(names, plan.ops, number, plan.tables, width, threads)
+            for span in CHECKS[kernels.KINDS[kind]](fields):
                 if span.space not in sizes or not 0 <= span.start <= span.stop <= sizes[span.space]:
                     raise PlanError(f"[{span.start}, {span.stop}) of {span.space}, which has {sizes.get(span.space)}")
         except PlanError as error:
             raise PlanError(f"operation {number}, {kernels.KINDS[kind]}: {error}") from None
+        number += 1 + (fields.mode if kernels.KINDS[kind] == "strip" else 0)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .graph import Node, Step, Value
+from .graph import Graph, Node, Step, Value
 from .layout import Part, Placed, as_map, blocks
 from .packing import pack_channels, pack_panels, vector, winograd_weights
+from .passes import sole_reader
 
 if TYPE_CHECKING:
     from .plan import Builder
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_DEPTHWISE_ROWS = 32  # of a kernel, as the kernel has it
 WIDEST_PANEL = 3  # vectors of channels
+LARGE_IMAGE = 48  # rows and columns of the first layer's output from which its border is apart
+STRIP_ROWS = 4  # output rows of a strip
 LARGE_MAP = 20  # rows or columns from which larger tiles of Winograd's algorithm win
 
 
@@ -129,35 +133,47 @@ def product_fields(plan: Builder, weights: np.ndarray, bias: np.ndarray) -> dict
             "w": plan.constant(pack_panels(weights, plan.width)), "b": plan.constant(vector(bias, plan.width))}
 
 
-def emit_groups(plan: Builder, conv: Convolution, offsets: Callable[[], np.ndarray], reads: list[Any],
-                **where: Any) -> None:
-    """The products of a convolution, one for each group, the result's groups each from a new block of channels on.
-
-    offsets: where each tap of each input channel lies, (C, taps); where: what finds the pixels, as fields.
-    """
+def emit_groups(plan: Builder, conv: Convolution, jobs: list[Job], reads: list[Any]) -> None:
+    """The products of a convolution, one for each job and group; each group's results begin a new block of channels."""
     node, groups, width = conv.node, conv.groups, plan.width
     n, o, oh, ow = node.y.shape
     each, inputs, pixels = o // groups, conv.w.shape[1], n * oh * ow * width
-    storage = plan.storage(groups * blocks(each, width) * pixels)
-    channel = np.arange(o)
-    placed = Placed((n, o, oh, ow), [storage], np.zeros(o, np.intp),
-                    channel // each * blocks(each, width) * width + channel % each)
+    group = blocks(each, width)
+    storage, channel = plan.storage(groups * group * pixels), np.arange(o)
+    placed = Placed((n, o, oh, ow), [storage], np.zeros(o, np.intp), channel // each * group * width + channel % each)
     store = last_store(plan, node)
     later: tuple[Step, ...] = ()
     if "r" in store and not placed.is_whole:  # the residual lies otherwise: added afterwards
         store, later = last_store(plan, dataclasses.replace(node, after=())), node.after
-    def group_offsets(i: int) -> Callable[[], np.ndarray]:
-        return lambda: offsets()[i * inputs:(i + 1) * inputs].ravel()
-    for i in range(groups):
-        begin = i * blocks(each, width) * pixels
-        part = store | ({"r": Part(store["r"].stores[0], begin)} if "r" in store else {})
-        mine = slice(i * each, (i + 1) * each)
-        fields = product_fields(plan, conv.w[mine].reshape(each, -1), conv.b[mine])
-        plan.emit_into(Part(storage, begin), **fields, **where, ys=pixels, reads=reads, **part,
-                       off=plan.table(group_offsets(i)))
+    for job in jobs:
+        for i in range(groups):
+            begin, mine = i * group * pixels + job.at, slice(i * each, (i + 1) * each)
+            part = store | ({"r": Part(store["r"].stores[0], begin)} if "r" in store else {})
+            taps = conv.w[mine].reshape(each, inputs, -1)
+            seen = (taps if job.taps is None else taps[:, :, job.taps]).reshape(each, -1)
+            plan.emit_into(Part(storage, begin), **product_fields(plan, seen, conv.b[mine]), reads=reads, ys=pixels,
+                           off=plan.table(job.of_channels(slice(i * inputs, (i + 1) * inputs))), **job.where, **part)
     plan.place(node.y, placed)
     for step in later:
         add_afterwards(plan, node, step)
+
+
+@dataclass
+class Job:
+    """The part of a convolution's outputs that one product computes.
+
+    offsets: where each tap of each input channel lies, (C, taps); where: what finds the pixels, as fields; taps: which
+    of the kernel's taps take part (None: all); at: where the outputs begin.
+    """
+
+    offsets: Callable[[], np.ndarray]
+    where: dict[str, Any]
+    taps: np.ndarray | None = None
+    at: int = 0
+
+    def of_channels(self, some: slice) -> Callable[[], np.ndarray]:
+        """The table of some of the channels."""
+        return lambda: self.offsets()[some].ravel()
 
 
 def add_afterwards(plan: Builder, node: Node, step: Step) -> None:
@@ -178,14 +194,19 @@ def pointwise(plan: Builder, conv: Convolution) -> None:
     n, _, h, wd = placed.shape
     oh, ow = conv.node.y.shape[2:]
     reads: list[Any] = [placed]
-    where: dict[str, Any] = {"x": 0, "rows": n * oh, "n": ow, "px": sw * width, "xrow": sh * wd * width,
-                             "image_rows": oh, "image_step": h * wd * width}
+    where = rows_of(n, oh, ow, width) | {"x": 0, "px": sw * width, "xrow": sh * wd * width,
+                                         "image_step": h * wd * width}
     if (sh, sw) == (1, 1):  # all pixels of all images are one row, unless each image has factors of its own
         images = n if conv.node.before else 1
-        where |= {"rows": images, "n": n * h * wd // images, "image_rows": 1}
+        where |= rows_of(images, 1, n * h * wd // images, width)
     if conv.node.before:
         where |= scale_fields(plan, conv.node, reads)
-    emit_groups(plan, conv, lambda: placed.offsets(width)[:, None], reads, **where)
+    emit_groups(plan, conv, [Job(lambda: placed.offsets(width)[:, None], where)], reads)
+
+
+def rows_of(n: int, oh: int, ow: int, width: int) -> dict[str, Any]:
+    """The fields that say where the pixels of n maps go, all of them side by side."""
+    return {"rows": n * oh, "n": ow, "image_rows": oh, "py": width, "yrow": ow * width, "yimage": oh * ow * width}
 
 
 def scale_fields(plan: Builder, node: Node, reads: list[Any]) -> dict[str, Any]:
@@ -210,18 +231,57 @@ def linear(plan: Builder, node: Node) -> None:
     placed, width = plan.placed(x), plan.width
     bias = np.zeros(len(w.data), w.dtype) if b is None or b.data is None else b.data
     pixels = np.arange(placed.pixels) * width  # more than one: a map that was flattened
-    plan.emit(node.y, **product_fields(plan, w.data, bias), x=0, rows=1, n=placed.shape[0], px=placed.pixels * width,
-              image_rows=1, ys=placed.shape[0] * width, reads=[placed], **last_store(plan, node),
+    plan.emit(node.y, **product_fields(plan, w.data, bias), x=0, px=placed.pixels * width,
+              **rows_of(1, 1, placed.shape[0], width), ys=placed.shape[0] * width, reads=[placed],
+              **last_store(plan, node),
               off=plan.table(lambda: (placed.offsets(width)[:, None] + pixels).ravel()))
 
 
 def dense(plan: Builder, conv: Convolution) -> None:
-    """A product over the taps of a kernel: the map is copied into a frame of zeros, where every tap finds its input."""
+    """A product over the taps of a kernel."""
+    given = plan.as_given(conv.x)
+    if (given is not None and min(conv.node.y.shape[2:]) >= LARGE_IMAGE
+            and max(conv.window.pads) < min(conv.w.shape[2:])):
+        in_place(plan, conv, given)
+    else:
+        framed(plan, conv, given)
+
+
+def in_place(plan: Builder, conv: Convolution, given: int) -> None:
+    """The first layer reads the caller's array as it is: the pixels all of whose taps lie inside, and each strip of the
+    border with the taps that do, are products of their own.
+    """
+    width, (n, c, h, wd), (oh, ow) = plan.width, conv.x.shape, conv.node.y.shape[2:]
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
+    jobs = []
+    for r0, r1, rows in bands(oh, h, kh, sh, dh, top):
+        for c0, c1, columns in bands(ow, wd, kw, sw, dw, left):
+            taps = (rows[:, None] * kw + columns).ravel()
+            first = ((r0 * sh - top + rows * dh)[:, None] * wd + c0 * sw - left + columns * dw).ravel()
+            offsets = np.arange(c)[:, None] * h * wd + first
+            where = {"mode": given, "x": 0, "rows": n * (r1 - r0), "n": c1 - c0, "image_rows": r1 - r0, "px": sw,
+                     "xrow": sh * wd, "image_step": c * h * wd, "py": width, "yrow": ow * width,
+                     "yimage": oh * ow * width}
+            jobs.append(Job(lambda offsets=offsets: offsets, where, taps, (r0 * ow + c0) * width))  # type: ignore[misc]
+    emit_groups(plan, conv, jobs, [])
+
+
+def bands(outputs: int, size: int, kernel: int, stride: int, dilation: int,
+          before: int) -> list[tuple[int, int, np.ndarray]]:
+    """Runs of outputs along an axis that see the same taps of the kernel: (first, end, taps inside the map)."""
+    taps = np.arange(kernel)
+    at = np.arange(outputs)[:, None] * stride - before + taps * dilation
+    seen = [tuple(taps[inside]) for inside in (at >= 0) & (at < size)]
+    starts = [i for i in range(outputs) if i == 0 or seen[i] != seen[i - 1]]
+    return [(a, b, np.array(seen[a], np.intp)) for a, b in pairwise([*starts, outputs])]
+
+
+def framed(plan: Builder, conv: Convolution, given: int | None) -> None:
+    """The map is copied into a frame of zeros, where every tap finds its input."""
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
     width, (n, c, h, wd), (oh, ow) = plan.width, conv.x.shape, conv.node.y.shape[2:]
     fh, fw = max(h + top, (oh - 1) * sh + dh * (kh - 1) + 1), max(wd + left, (ow - 1) * sw + dw * (kw - 1) + 1)
-    given = plan.as_given(conv.x)  # the caller's array, channel by channel: the first layer reads it as it is
-    if given is not None:
+    if given is not None:  # channel by channel, as the caller has them
         lanes, count = 1, c
         source: dict[str, Any] = {"mode": given}
     else:
@@ -237,8 +297,8 @@ def dense(plan: Builder, conv: Convolution) -> None:
         starts, step = channel * plane, c * plane
     else:
         starts, step = channel // lanes * n * plane + channel % lanes, plane
-    emit_groups(plan, conv, lambda: starts[:, None] + taps, [frame], x=frame, rows=n * oh, n=ow, px=sw * lanes,
-                xrow=sh * fw * lanes, image_rows=oh, image_step=step)
+    where = rows_of(n, oh, ow, width) | {"x": frame, "px": sw * lanes, "xrow": sh * fw * lanes, "image_step": step}
+    emit_groups(plan, conv, [Job(lambda: starts[:, None] + taps, where)], [frame])
 
 
 def depthwise(plan: Builder, conv: Convolution) -> None:
@@ -281,6 +341,83 @@ def winograd(plan: Builder, conv: Convolution) -> None:
               t=plan.scratch(places * (cb + ob) * full * width),
               off=plan.table(lambda: lanes // width * full * width + lanes % width),
               soff=plan.table(lambda: lanes // width * rest * width + lanes % width), **last_store(plan, node))
+
+
+# ---------------------------------------------------------------- strips
+def find_strips(graph: Graph, width: int, least: int) -> dict[Node, list[Node]]:
+    """Runs of expand (there may be none), depthwise and project whose inner map has at least so many elements.
+
+    By each of their nodes; what is inside must be seen by nobody else.
+    """
+    readers, outputs, strips = graph.readers(), set(graph.outputs), {}
+    for d in graph.nodes:
+        if not _strip_depthwise(d) or not sole_reader(d.y, readers, outputs):
+            continue
+        [project] = readers[d.y]
+        if not _strip_product(project) or project.inputs["x"] is not d.y:
+            continue
+        inner = convolution(d).x
+        expand = inner.node
+        expands = (expand is not None and _strip_product(expand) and not adds(expand)
+                   and sole_reader(inner, readers, outputs) is d)
+        if int(np.prod(inner.shape)) >= least:
+            members = [*([expand] if expand is not None and expands else []), d, project]
+            strips.update(dict.fromkeys(members, members))
+    return strips
+
+
+def adds(node: Node) -> bool:
+    """Whether a residual is added in the node's last store."""
+    return any(step.op == "add" for step in node.after)
+
+
+def _strip_depthwise(node: Node) -> bool:
+    if node.op != "conv2d" or adds(node) or node.before:
+        return False
+    conv = convolution(node)
+    (kh, kw), (sh, sw), dilation, _ = conv.window
+    return (conv.groups == conv.x.shape[1] == len(conv.w) and kh == kw and kh in (3, 5) and sh == sw and sh in (1, 2)
+            and dilation == (1, 1))
+
+
+def _strip_product(node: Node) -> bool:
+    if node.op != "conv2d" or node.before:
+        return False
+    conv = convolution(node)
+    return (conv.w.shape[2:] == (1, 1) and conv.groups == 1 and conv.window.stride == (1, 1)
+            and not any(conv.window.pads))
+
+
+def strip(plan: Builder, members: list[Node]) -> None:
+    """The operation of a strip and those of its members."""
+    *expand, d, project = [convolution(node) for node in members]
+    width, (n, c, h, wd), (oh, ow) = plan.width, d.x.shape, d.node.y.shape[2:]
+    (k, _), (s, _), _, (top, left, _, _) = d.window
+    rows, inner, o = STRIP_ROWS, blocks(c, width), len(project.w)
+    ring = 1 << ((rows - 1) * s + k - 1).bit_length() if expand else 0
+    placed = plan.placed(expand[0].x) if expand else plan.whole(d.x)
+    memory = inner * width * (ring * wd + rows * ow)
+    store = last_store(plan, project.node)
+    result = plan.storage(blocks(o, width) * width * n * oh * ow)
+    result.used_by(len(plan.emitted))
+    plan.emit_into(plan.scratch(plan.threads * memory), kind="strip", mode=len(members), k=ring, rows=rows, n=memory,
+                   reads=[placed, store.get("r")])
+    plan.emitted[-1].fields["t"] = plan.emitted[-1].fields.pop("y")
+    if expand:
+        plan.emit_into(result, **product_fields(plan, expand[0].w.reshape(c, -1), expand[0].b), x=0, px=width,
+                       off=plan.table(lambda: placed.offsets(width)), **rows_of(1, 1, wd, width),
+                       **last_store(plan, expand[0].node))
+    weights = np.zeros((inner * width, k * k))
+    weights[:c] = d.w.reshape(c, -1)
+    plan.emit_into(result, kind="depthwise", x=0 if expand else placed, images=n, blocks=inner, h=h, wd=wd, oh=oh,
+                   ow=ow, kh=k, kw=k, sh=s, sw=s, dh=1, dw=1, top=top, left=left, z=plan.zeros(wd * width),
+                   w=plan.constant(pack_channels(weights, width)), b=plan.constant(vector(d.b, width)),
+                   **last_store(plan, d.node))
+    lanes, step = np.arange(c), rows * ow * width
+    plan.emit_into(result, **product_fields(plan, project.w.reshape(o, -1), project.b), **rows_of(1, 1, ow, width),
+                   px=width, ys=n * oh * ow * width, **store,
+                   off=plan.table(lambda: lanes // width * step + lanes % width))
+    plan.place(project.node.y, Placed.whole(project.node.y.shape, result))
 
 
 # ---------------------------------------------------------------- maps

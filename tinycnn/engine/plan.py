@@ -11,7 +11,7 @@ import numpy as np
 from .._kernels import kernels
 from .graph import Graph, Value
 from .layout import Part, Placed, Storage, as_map, blocks
-from .lowering import RULES, CompileError, refuse
+from .lowering import RULES, CompileError, find_strips, refuse, strip
 from .memory import lay_out
 
 CACHE = 1 << 20  # bytes that a band of Winograd's algorithm may take: what a core's second-level cache holds, and some
@@ -149,8 +149,13 @@ class Builder:
         for node in self.graph.nodes:
             if node.op not in RULES:
                 raise refuse(node, "no kernel of the engine runs this operation")
+        strips = find_strips(self.graph, self.width, CACHE // self.dtype.itemsize)
+        for node in self.graph.nodes:
             self.node = node
-            RULES[node.op](self, node)
+            if node not in strips:
+                RULES[node.op](self, node)
+            elif node is strips[node][-1]:
+                strip(self, strips[node])
         self.node = None
         for i, value in enumerate(self.graph.outputs):
             self._write_output(value, len(self.graph.inputs) + i)
@@ -186,7 +191,7 @@ class Builder:
         """A row of an operation's fields, each in its place."""
         names, kinds = _names(self.kernels)
         row = np.zeros(len(names), np.int64)
-        row[[names["r"], names["s"]]] = -1
+        row[[names["r"], names["s"], names["mode"]]] = -1
         for name, value in fields.items():
             if name == "kind":
                 row[names[name]] = kinds[value]

@@ -34,9 +34,12 @@ cdef struct Op:
     ix n                        # pixels of a row
     ix px                       # from a pixel's input to the next one's
     ix xrow                     # from a row's input to the next one's
-    ix image_rows               # rows of an image (of a row's input: image_step apart from image to image)
-    ix image_step
+    ix image_rows               # rows of an image
+    ix image_step               # from an image's input to the next one's
     ix ys                       # from a block of outputs to the next one
+    ix py                       # from a pixel's output to the next one's
+    ix yrow                     # from a row's output to the next one's
+    ix yimage                   # from an image's output to the next one's
     ix images
     ix h
     ix wd
@@ -56,8 +59,8 @@ cdef struct Op:
     double low
     double high
 
-FIELDS = ("kind x y r s t w b z off soff k blocks rows n px xrow image_rows image_step ys images h wd oh ow kh kw sh sw dh "
-          "dw top left mode activation add_last low high").split()
+FIELDS = ("kind x y r s t w b z off soff k blocks rows n px xrow image_rows image_step ys py yrow yimage images h wd oh ow "
+          "kh kw sh sw dh dw top left mode activation add_last low high").split()
 
 cdef struct Run:
     real *arena

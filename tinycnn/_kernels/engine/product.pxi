@@ -18,7 +18,7 @@ cdef struct Tile:
     const real *b
     const real *ahead           # weights to fetch while multiplying, `step` elements for each k
     ix step
-    bint bare                   # the last store is more than clipping: tiles only add up
+    bint bare                   # the last store is more than clipping side by side: tiles only add up
 
 
 cdef inline void product_tile(const Tile *tile, const real *x, real *y, ix ys, const real *r, real low, real high,
@@ -125,12 +125,18 @@ cdef inline void run_tile(const Tile *z, const real *x, real *y, const real *r, 
     and neither must see there what the other has not finished.
     """
     cdef real sums[TILE_SUMS*VW]
-    cdef int n
+    cdef int n, p
+    cdef ix at
     cdef const Op *g = z.g
     if z.bare:
         any_tile(z, x, sums, m*VW, NULL, -INFINITY, INFINITY, m, NB)
         for n in range(NB):
-            finish(g, sums + n*m*VW, y + n*g.ys, r + n*g.ys if r != NULL else NULL, m)
+            if g.py == VW:
+                finish(g, sums + n*m*VW, y + n*g.ys, r + n*g.ys if r != NULL else NULL, m)
+            else:
+                for p in range(m):
+                    at = n*g.ys + p*g.py
+                    finish(g, sums + (n*m + p)*VW, y + at, r + at if r != NULL else NULL, 1)
     else:
         any_tile(z, x, y, g.ys, r, <real>g.low, <real>g.high, m, NB)
 
@@ -184,13 +190,17 @@ cdef void scaled_panel(const Op *g, const Run *run, const real *w, real *copy, i
 
 
 cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """Panels one after the other; of all tiles together each thread takes one stretch."""
+    """Panels one after the other; of all tiles together each thread takes one stretch.
+
+    mode: -1, or the number of the caller's array that is read instead of the arena.
+    """
     cdef int NB, m
     cdef ix block = 0, tiles, items, total = 0, before = 0, first, last, i, row, p, scaled_row, at
     cdef Tile tile
     cdef const real *w = run.constants + g.w
     cdef real *copy = run.arena + g.t + t*g.k*3*VW
-    tile.g, tile.off, tile.bare = g, run.tables + g.off, not plain_store(g)
+    cdef const real *x = run.arena + g.x if g.mode < 0 else <const real *>run.io[g.mode] + g.x
+    tile.g, tile.off, tile.bare = g, run.tables + g.off, not plain_store(g) or g.py != VW
     while block < g.blocks:
         NB = panel_width(g.blocks - block)
         m = tile_rows(g.n, NB)
@@ -213,9 +223,9 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
                     scaled_panel(g, run, w, copy, row, NB)
                 scaled_row = row
                 tile.w = copy
-            at = block*g.ys + (row*g.n + p)*VW
-            run_tile(&tile, run.arena + g.x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + p*g.px,
-                     run.arena + g.y + at, run.arena + g.r + at if g.r >= 0 else NULL, m, NB)
+            at = block*g.ys + row//g.image_rows*g.yimage + row%g.image_rows*g.yrow + p*g.py
+            run_tile(&tile, x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + p*g.px, run.arena + g.y + at,
+                     run.arena + g.r + at if g.r >= 0 else NULL, m, NB)
             tile.ahead += tile.step*g.k
         w += NB*VW*g.k
         block += NB

@@ -14,9 +14,10 @@ cdef enum:
     PAD = 10
     WINOGRAD2 = 11
     WINOGRAD4 = 12
+    STRIP = 13
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
-         "winograd4").split()
+         "winograd4 strip").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -46,13 +47,15 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         winograd2(g, run, t, threads)
     elif g.kind == WINOGRAD4:
         winograd4(g, run, t, threads)
+    elif g.kind == STRIP:
+        strip(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:
     """One thread's part of every operation; the first thread notes how long each took, if asked."""
-    cdef ix i
+    cdef ix i = 0
     cdef double before = seconds() if times != NULL else 0, now
-    for i in range(count):
+    while i < count:
         run_op(ops + i, run, t, threads)
         if threads > 1:
             team_wait(run.team, threads)
@@ -60,6 +63,7 @@ cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, d
             now = seconds()
             times[i] = now - before
             before = now
+        i += 1 + (ops[i].mode if ops[i].kind == STRIP else 0)
 
 
 cdef class Executor:
@@ -88,6 +92,7 @@ cdef class Executor:
         require(arena.shape[0] > 0 and io.shape[0] > 0, "Executor.run: arena and io must not be empty")
         if times is not None:
             require(times.shape[0] == count, "Executor.run: times must have an element for each operation")
+            times[:] = 0
             clock = &times[0]
         run.arena, run.constants, run.tables = &arena[0], &self.constants[0], &self.tables[0]
         run.io, run.team, run.threads = <void **>&io[0], &self.team, threads

@@ -112,7 +112,7 @@ cdef inline void winograd_band(const Op *g, const Run *run, int t, int threads, 
         team_wait(run.team, threads)
     memset(&h, 0, sizeof(Op))
     h.k, h.blocks, h.rows, h.n, h.px, h.image_rows, h.ys = g.k, g.blocks, 1, tiles, VW, 1, tiles*VW
-    h.r, h.s, h.b, h.low, h.high = -1, -1, g.z, -INFINITY, INFINITY
+    h.py, h.mode, h.r, h.s, h.b, h.low, h.high = VW, -1, -1, -1, g.z, -INFINITY, INFINITY
     h.off = g.off if tiles == g.n else g.soff
     for q in range(share(A*A, t, threads), share(A*A, t + 1, threads)):
         h.x, h.y, h.w = g.t + q*place_in, g.t + A*A*cb*g.n*VW + q*place_out, g.w + q*g.k*g.blocks*VW
