@@ -2,8 +2,8 @@
 
     python benchmarks/latency.py mobilenet_v2 shufflenet_v2_x1_0 --threads 1 2 --rounds 9
 
-Outputs are compared before anything is timed.  `ratio` is the median over the rounds of peer / tinycnn; `peak`, the share
-of this machine's multiply-adds, probed in the same run, that the network's own (direct) ones would take.
+Outputs are compared before anything is timed.  `ratio` is the median over the rounds of peer / tinycnn; `peak`, the
+share of this machine's multiply-adds, probed in the same run, that the network's own (direct) ones would take.
 """
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES)[:-1])
     arguments = parser.parse_args()
     for threads in arguments.threads:
-        print(f"{ISA}, float32, {threads} thread(s), batch {arguments.batch} of 3 x {arguments.size} x {arguments.size}: "
-              "median ms (median ratio peer / tinycnn)")
+        shape = f"{arguments.batch} x 3 x {arguments.size} x {arguments.size}"
+        print(f"{ISA}, float32, {threads} thread(s), {shape}: median ms (median ratio peer / tinycnn)")
         fastest = {name: min(ratios.values()) for name in arguments.networks
                    if (ratios := measure(name, threads, arguments))}
         light = [ratio for name, ratio in fastest.items() if name in LIGHT]

@@ -21,124 +21,135 @@ cdef struct Tile:
     bint bare                   # the last store is more than clipping side by side: tiles only add up
 
 
-cdef inline void product_tile(const Tile *tile, const real *x, real *y, ix ys, const real *r, real low, real high,
-                              int M, int NB) noexcept nogil:
-    """M pixels by NB vectors of channels."""
+cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, const real *r, real low, real high,
+                               ix count, int M, int NB) noexcept nogil:
+    """`count` tiles of M pixels by NB vectors of channels, one after the other.
+
+    (In a loop, so that the compiler unrolls the loops over the sums before it decides where to keep them: in registers.)
+    """
     cdef vf acc[TILE_SUMS]
     cdef vf wv[3]
     cdef vf xb, lowest = vset(low), highest = vset(high)
     cdef const int32_t *off = tile.off
-    cdef const real *w = tile.w
+    cdef const real *w
     cdef const real *ahead = tile.ahead
     cdef const real *xk
-    cdef ix i, px = tile.g.px, step = tile.step, k = tile.g.k
+    cdef ix i, j, px = tile.g.px, step = tile.step, k = tile.g.k
     cdef int m, n
-    for n in range(NB):
-        for m in range(M):
-            acc[n*M + m] = vload(tile.b + n*VW)
-    for i in range(k):
-        xk = x + off[i]
-        prefetch_far(ahead)
-        ahead += step
-        for n in range(NB):
-            wv[n] = vload(w + n*VW)
-        for m in range(M):
-            xb = vset(xk[m*px])
-            for n in range(NB):
-                acc[n*M + m] = vfma(xb, wv[n], acc[n*M + m])
-        w += NB*VW
-    if r != NULL:
+    for j in range(count):
+        w = tile.w
         for n in range(NB):
             for m in range(M):
-                acc[n*M + m] = acc[n*M + m] + vload(r + n*ys + m*VW)
-    for n in range(NB):
-        for m in range(M):
-            vstore(y + n*ys + m*VW, vclip(acc[n*M + m], lowest, highest))
+                acc[n*M + m] = vload(tile.b + n*VW)
+        for i in range(k):
+            xk = x + off[i]
+            prefetch_far(ahead)
+            ahead += step
+            for n in range(NB):
+                wv[n] = vload(w + n*VW)
+            for m in range(M):
+                xb = vset(xk[m*px])
+                for n in range(NB):
+                    acc[n*M + m] = vfma(xb, wv[n], acc[n*M + m])
+            w += NB*VW
+        if r != NULL:
+            for n in range(NB):
+                for m in range(M):
+                    acc[n*M + m] = acc[n*M + m] + vload(r + n*ys + m*VW)
+            r += M*VW
+        for n in range(NB):
+            for m in range(M):
+                vstore(y + n*ys + m*VW, vclip(acc[n*M + m], lowest, highest))
+        x += M*px
+        y += M*VW
 
 
-cdef void product_tile1(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high,
-                        int m) noexcept nogil:
+cdef void product_tiles1(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count,
+                         int m) noexcept nogil:
     if m == ROWS1:
-        product_tile(z, x, y, ys, r, low, high, ROWS1, 1)
+        product_tiles(z, x, y, ys, r, low, high, count, ROWS1, 1)
     elif m == 8:
-        product_tile(z, x, y, ys, r, low, high, 8, 1)
+        product_tiles(z, x, y, ys, r, low, high, count, 8, 1)
     elif m == 4:
-        product_tile(z, x, y, ys, r, low, high, 4, 1)
+        product_tiles(z, x, y, ys, r, low, high, count, 4, 1)
     elif m == 2:
-        product_tile(z, x, y, ys, r, low, high, 2, 1)
+        product_tiles(z, x, y, ys, r, low, high, count, 2, 1)
     else:
-        product_tile(z, x, y, ys, r, low, high, 1, 1)
+        product_tiles(z, x, y, ys, r, low, high, count, 1, 1)
 
 
-cdef void product_tile2(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high,
-                        int m) noexcept nogil:
+cdef void product_tiles2(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count,
+                         int m) noexcept nogil:
     if m == ROWS2:
-        product_tile(z, x, y, ys, r, low, high, ROWS2, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, ROWS2, 2)
     elif ROWS2 > 6 and m == 13:
-        product_tile(z, x, y, ys, r, low, high, 13, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 13, 2)
     elif ROWS2 > 6 and m == 12:
-        product_tile(z, x, y, ys, r, low, high, 12, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 12, 2)
     elif ROWS2 > 6 and m == 10:
-        product_tile(z, x, y, ys, r, low, high, 10, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 10, 2)
     elif ROWS2 > 6 and m == 8:
-        product_tile(z, x, y, ys, r, low, high, 8, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 8, 2)
     elif ROWS2 > 6 and m == 7:
-        product_tile(z, x, y, ys, r, low, high, 7, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 7, 2)
     elif m == 4:
-        product_tile(z, x, y, ys, r, low, high, 4, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 4, 2)
     elif m == 2:
-        product_tile(z, x, y, ys, r, low, high, 2, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 2, 2)
     else:
-        product_tile(z, x, y, ys, r, low, high, 1, 2)
+        product_tiles(z, x, y, ys, r, low, high, count, 1, 2)
 
 
-cdef void product_tile3(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high,
-                        int m) noexcept nogil:
+cdef void product_tiles3(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count,
+                         int m) noexcept nogil:
     if m == ROWS3:
-        product_tile(z, x, y, ys, r, low, high, ROWS3, 3)
+        product_tiles(z, x, y, ys, r, low, high, count, ROWS3, 3)
     elif ROWS3 > 4 and m == 8:
-        product_tile(z, x, y, ys, r, low, high, 8, 3)
+        product_tiles(z, x, y, ys, r, low, high, count, 8, 3)
     elif ROWS3 > 4 and m == 7:
-        product_tile(z, x, y, ys, r, low, high, 7, 3)
+        product_tiles(z, x, y, ys, r, low, high, count, 7, 3)
     elif ROWS3 > 4 and m == 4:
-        product_tile(z, x, y, ys, r, low, high, 4, 3)
+        product_tiles(z, x, y, ys, r, low, high, count, 4, 3)
     elif m == 2:
-        product_tile(z, x, y, ys, r, low, high, 2, 3)
+        product_tiles(z, x, y, ys, r, low, high, count, 2, 3)
     else:
-        product_tile(z, x, y, ys, r, low, high, 1, 3)
+        product_tiles(z, x, y, ys, r, low, high, count, 1, 3)
 
 
-cdef inline void any_tile(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, int m,
-                          int NB) noexcept nogil:
+cdef inline void any_tiles(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count, int m,
+                           int NB) noexcept nogil:
     if NB == 2:
-        product_tile2(z, x, y, ys, r, low, high, m)
+        product_tiles2(z, x, y, ys, r, low, high, count, m)
     elif NB == 3:
-        product_tile3(z, x, y, ys, r, low, high, m)
+        product_tiles3(z, x, y, ys, r, low, high, count, m)
     else:
-        product_tile1(z, x, y, ys, r, low, high, m)
+        product_tiles1(z, x, y, ys, r, low, high, count, m)
 
 
-cdef inline void run_tile(const Tile *z, const real *x, real *y, const real *r, int m, int NB) noexcept nogil:
-    """A tile with its last store.
+cdef void run_tiles(Tile *z, const real *x, real *y, const real *r, ix count, int m, int NB) noexcept nogil:
+    """`count` tiles with their last store.
 
     Where that is more than clipping it goes through memory of this thread's own: two threads may compute the same pixels,
     and neither must see there what the other has not finished.
     """
     cdef real sums[TILE_SUMS*VW]
     cdef int n, p
-    cdef ix at
+    cdef ix i, at
     cdef const Op *g = z.g
-    if z.bare:
-        any_tile(z, x, sums, m*VW, NULL, -INFINITY, INFINITY, m, NB)
+    if not z.bare:
+        any_tiles(z, x, y, g.ys, r, <real>g.low, <real>g.high, count, m, NB)
+        z.ahead += z.step*g.k*count
+        return
+    for i in range(count):
+        any_tiles(z, x + i*m*g.px, sums, m*VW, NULL, -INFINITY, INFINITY, 1, m, NB)
+        z.ahead += z.step*g.k
         for n in range(NB):
+            at = n*g.ys + i*m*g.py
             if g.py == VW:
-                finish(g, sums + n*m*VW, y + n*g.ys, r + n*g.ys if r != NULL else NULL, m)
+                finish(g, sums + n*m*VW, y + at, r + at if r != NULL else NULL, m)
             else:
                 for p in range(m):
-                    at = n*g.ys + p*g.py
-                    finish(g, sums + (n*m + p)*VW, y + at, r + at if r != NULL else NULL, 1)
-    else:
-        any_tile(z, x, y, g.ys, r, <real>g.low, <real>g.high, m, NB)
+                    finish(g, sums + (n*m + p)*VW, y + at + p*g.py, r + at + p*g.py if r != NULL else NULL, 1)
 
 
 cdef inline int full_rows(int NB) noexcept nogil:
@@ -195,7 +206,7 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
     mode: -1, or the number of the caller's array that is read instead of the arena.
     """
     cdef int NB, m
-    cdef ix block = 0, tiles, items, total = 0, before = 0, first, last, i, row, p, scaled_row, at
+    cdef ix block = 0, tiles, items, total = 0, before = 0, first, last, i, row, p, count, scaled_row, at
     cdef Tile tile
     cdef const real *w = run.constants + g.w
     cdef real *copy = run.arena + g.t + t*g.k*3*VW
@@ -216,16 +227,20 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
         before += items
         tile.w, tile.b, scaled_row = w, run.constants + g.b + block*VW, -1
         tile.ahead, tile.step = w + NB*VW*g.k, (NB*VW + last - first - 1)//max(last - first, 1)
-        for i in range(first, last):
-            row, p = i//tiles, min(i%tiles*m, g.n - m)
+        i = first
+        while i < last:
+            row, p = i//tiles, i%tiles*m
+            count = min(last - i, (g.n - p)//m)     # tiles that follow each other in this row
+            if count < 1:
+                count, p = 1, g.n - m
             if g.s >= 0:
                 if row != scaled_row:
                     scaled_panel(g, run, w, copy, row, NB)
                 scaled_row = row
                 tile.w = copy
             at = block*g.ys + row//g.image_rows*g.yimage + row%g.image_rows*g.yrow + p*g.py
-            run_tile(&tile, x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + p*g.px, run.arena + g.y + at,
-                     run.arena + g.r + at if g.r >= 0 else NULL, m, NB)
-            tile.ahead += tile.step*g.k
+            run_tiles(&tile, x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + p*g.px, run.arena + g.y + at,
+                      run.arena + g.r + at if g.r >= 0 else NULL, count, m, NB)
+            i += count
         w += NB*VW*g.k
         block += NB
