@@ -24,6 +24,7 @@ cdef extern from "simd.h" nogil:
     vf vfma(vf a, vf b, vf c)
     vf vmax(vf a, vf b)
     vf vmin(vf a, vf b)
+    vf vsqrt(vf x)
     vf vmax_nan(vf a, vf b)
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)

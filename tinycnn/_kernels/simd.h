@@ -164,6 +164,16 @@ static inline vf vmax(vf a, vf b)             { return vselect(a > b, a, b); }
 static inline vf vmin(vf a, vf b)             { return vselect(a < b, a, b); }
 #endif
 
+/* Square root. */
+#ifdef VECTOR_PREFIX
+static inline vf vsqrt(vf x)                  { return (vf)JOIN(VECTOR_PREFIX, _sqrt_, VECTOR_SUFFIX)(x); }
+#else
+static inline vf vsqrt(vf x) {
+    for (int i = 0; i < VW; i++) x[i] = (real)__builtin_sqrt(x[i]);
+    return x;
+}
+#endif
+
 /* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
 static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
 
