@@ -1,7 +1,7 @@
 """Two optimisers that make the same steps: ours on arrays, torch's (or a statement of the rule) beside it."""
 import numpy as np
 
-from tinycnn import Tensor
+from tinycnn import Tensor, optim
 
 SHAPES = ((3, 5), (37,), (), (2, 3, 4, 5))
 SELDOM = 1  # the parameter that has a gradient in every other step only, and none in the first
@@ -42,4 +42,27 @@ def assert_fifty_steps_equal(torch, make, make_torch, dtype, seed=0, tolerance=N
     run_torch(torch, make_torch(theirs), theirs, 50)
     tolerance = tolerance or (1e-6 if dtype == np.float32 else 1e-12)
     for p, q in zip(ours, theirs):
-        np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=tolerance, atol=tolerance)
+        assert_close(p.numpy(), q.detach().numpy(), tolerance)
+
+
+def assert_close(got, want, tolerance):
+    """Within a tolerance relative to the largest magnitude, as the tests of operations have it."""
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * max(1.0, float(np.abs(want).max())))
+
+
+VARIANTS = {  # every branch of every kernel
+    "sgd": lambda ps: optim.SGD(ps, 0.05, weight_decay=0.1),
+    "sgd momentum": lambda ps: optim.SGD(ps, 0.05, momentum=0.9, dampening=0.2),
+    "sgd nesterov": lambda ps: optim.SGD(ps, 0.05, momentum=0.9, nesterov=True),
+    "rmsprop": lambda ps: optim.RMSprop(ps, weight_decay=0.1),
+    "rmsprop centered momentum": lambda ps: optim.RMSprop(ps, centered=True, momentum=0.9),
+    "rmsprop tf": lambda ps: optim.RMSpropTF(ps),
+    "rmsprop tf centered": lambda ps: optim.RMSpropTF(ps, centered=True, momentum=0.0),
+    "adam": lambda ps: optim.Adam(ps, weight_decay=0.1),
+    "adam amsgrad": lambda ps: optim.Adam(ps, amsgrad=True),
+    "adamw": lambda ps: optim.AdamW(ps, weight_decay=0.1),
+    "radam": lambda ps: optim.RAdam(ps, betas=(0.9, 0.99)),
+    "radam decoupled": lambda ps: optim.RAdam(ps, weight_decay=0.1, decoupled_weight_decay=True),
+    "lookahead": lambda ps: optim.Lookahead(optim.SGD(ps, 0.05, momentum=0.9), k=4),
+    "ranger": lambda ps: optim.Ranger(ps, lr=0.01),
+}

@@ -85,8 +85,8 @@ class RAdam(Optimizer):
     with c = sqrt((r - 4) (r - 2) r_inf / ((r_inf - 4) (r_inf - 2) r)).
     decoupled_weight_decay: weight decay as in `AdamW`, otherwise as in `Adam`.  Raises ValueError as `Adam` does.
 
-    Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020, algorithm 2, which has r > 4; 5 is
-    what the code of its authors and torch have.
+    Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020, algorithm 2, which has r > 4;
+    5 is what the code of its authors and torch have.
 
     >>> from tinycnn import Tensor
     >>> w = Tensor([1.0], requires_grad=True)

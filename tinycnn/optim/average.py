@@ -12,7 +12,7 @@ from .._kernels import kernels
 
 def average_into(y: np.ndarray, x: np.ndarray, weight: float) -> None:
     """y += weight (x - y), in place; y is contiguous."""
-    kernels(y.dtype).average_update(y.reshape(-1), x.reshape(-1), weight)
+    kernels(y.dtype).average_update(y.ravel(), x.ravel(), weight)
 
 
 class ExponentialMovingAverage:

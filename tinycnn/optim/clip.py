@@ -40,8 +40,9 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0,
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
     share = max_norm / (total + _NO_ZERO)
     if not share >= 1:
-        for g in gradients:
-            np.multiply(g, share, out=g)
+        with np.errstate(invalid="ignore"):  # infinity times 0
+            for g in gradients:
+                np.multiply(g, share, out=g)
     return total
 
 
@@ -81,4 +82,4 @@ def _sum_of_squares(g: np.ndarray) -> float:
     if not g.size:
         return 0.0
     module = kernels(g.dtype)
-    return module.sum_of_squares(g.reshape(-1), np.empty(-(-g.size // module.SQUARES_CHUNK)))
+    return module.sum_of_squares(g.ravel(), np.empty(-(-g.size // module.SQUARES_CHUNK)))

@@ -54,9 +54,10 @@ class Lookahead(Optimizer):
         self.steps += 1
         if self.steps % self.k == 0:
             for number, p in self._numbered():
-                slow = self.state[number]["slow_buffer"]
-                average_into(slow, p.data, self.alpha)
-                p.data[...] = slow
+                if number in self.state:
+                    slow = self.state[number]["slow_buffer"]
+                    average_into(slow, p.data, self.alpha)
+                    p.data[...] = slow
 
     def _numbered(self) -> Iterable[tuple[int, Any]]:
         return enumerate(p for group in self.param_groups for p in group["params"])

@@ -28,7 +28,8 @@ class OneCycleLR(Schedule):
     >>> from tinycnn import Tensor
     >>> from tinycnn.optim import SGD
     >>> optimizer = SGD([Tensor([0.0], requires_grad=True)], lr=1.0, momentum=0.9)
-    >>> schedule = OneCycleLR(optimizer, max_lr=1.0, total_steps=5, pct_start=0.6, anneal_strategy="linear", div_factor=2)
+    >>> schedule = OneCycleLR(optimizer, max_lr=1.0, total_steps=5, pct_start=0.6, anneal_strategy="linear",
+    ...                       div_factor=2)
     >>> group = optimizer.param_groups[0]
     >>> [(round(group["lr"], 3), round(group["momentum"], 3), schedule.step())[:2] for _ in range(5)]
     [(0.5, 0.95), (0.75, 0.9), (1.0, 0.85), (0.5, 0.9), (0.0, 0.95)]
@@ -97,5 +98,5 @@ def _check(pct_start: float, anneal_strategy: str, base_momentum: float, max_mom
         raise ValueError("OneCycleLR: expected 0 <= base_momentum <= max_momentum < 1, got "
                          f"base_momentum={base_momentum!r}, max_momentum={max_momentum!r}")
     if not (div_factor > 0 and final_div_factor > 0):
-        raise ValueError(f"OneCycleLR: expected div_factor > 0 and final_div_factor > 0, got div_factor={div_factor!r}, "
-                         f"final_div_factor={final_div_factor!r}")
+        raise ValueError("OneCycleLR: expected div_factor > 0 and final_div_factor > 0, got "
+                         f"div_factor={div_factor!r}, final_div_factor={final_div_factor!r}")

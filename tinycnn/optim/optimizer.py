@@ -101,9 +101,9 @@ class Optimizer:
         for name, start in arrays.items():
             if start is not None and name not in state:
                 state[name] = np.full(p.shape, start, p.dtype)
-            kept.append(None if start is None else state[name].reshape(-1))
-        flat = p.reshape(-1)
-        getattr(kernels(p.dtype), self.kernel)(flat, g.reshape(-1), *kept, *scalars)
+            kept.append(None if start is None else state[name].ravel())
+        flat = p.ravel()
+        getattr(kernels(p.dtype), self.kernel)(flat, g.ravel(), *kept, *scalars)
         if not p.flags.c_contiguous:  # flat was a copy
             p[...] = flat.reshape(p.shape)
 
