@@ -1,6 +1,7 @@
 """What a row is, and what rows draw their arguments from."""
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,8 @@ class OpCase:
     call(*tensors, **keywords) -> Tensor or tuple of Tensors; examples(draw) -> Example, where draw is hypothesis's;
     torch(torch, *tensors, **keywords): the same in torch (None: torch does not have it); ops: names in autograd.OPS
     that the row covers; constant: positions of inputs that take no gradient; float32 and float64: tolerance relative
-    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin.
+    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin;
+    family: what the file of the row says of itself.
     """
 
     name: str
@@ -36,6 +38,7 @@ class OpCase:
     float32: float = 1e-5
     float64: float = 1e-12
     composed: bool = False
+    family: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -52,6 +55,7 @@ def case(name: str, call: Callable[..., Any], examples: Callable[[Any], Example]
     """Add a row; it covers the op of its own name unless `ops` says otherwise."""
     more.setdefault("ops", (name,))
     more.setdefault("composed", name in COMPOSED)
+    more.setdefault("family", sys._getframe(1).f_globals["__doc__"])
     CASES.append(OpCase(name, call, examples, torch, **more))
 
 
