@@ -62,8 +62,12 @@ def distribution_focal_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def embeddings() -> Iterator[Task]:
     for n, c in ((32, 128), (512, 512)):
         a, b, d = (normal(n, c, seed=i) for i in range(3))
+        sign = np.where(integers(n, high=2) > 0, 1, -1)
         yield Task("triplet_margin_loss", lambda a, b, d: F.triplet_margin_loss(a, b, d), T.triplet_margin_loss,
                    [a, b, d], (0, 1, 2))
+        yield Task("cosine_embedding_loss", lambda a, b, s: F.cosine_embedding_loss(a, b, s),
+                   T.cosine_embedding_loss, [a, b, sign], (0, 1))
+        yield Task("cosine_similarity", lambda a, b: F.cosine_similarity(a, b), T.cosine_similarity, [a, b], (0, 1))
 
 
 @group("CTC")
