@@ -23,8 +23,10 @@ def ops() -> Any:
     return module
 
 
+@cache
 def compiled_ops() -> Any:
     """torchvision.ops, if its compiled operators load: what stands in for them is no rival."""
-    if not import_torchvision().extension._has_ops():
+    module = ops()
+    if not sys.modules["torchvision"].extension._has_ops():
         raise Missing("torchvision's compiled operators")
-    return ops()
+    return module

@@ -217,6 +217,26 @@ def test_a_state_that_does_not_fit_is_refused():
         SGD(two(), 0.1).load_state_dict({**state, "param_groups": [{"params": [0, 1], "lr": float("nan")}]})
 
 
+def test_a_state_of_torch_fits(torch):
+    ours = stepping.parameters(np.float64)
+    theirs = [torch.tensor(p.numpy().copy(), requires_grad=True) for p in ours]
+    before = torch.optim.SGD(theirs, 0.1, momentum=0.9)
+    stepping.run_torch(torch, before, theirs, 3)
+    before.state[theirs[0]]["momentum_buffer"] = None
+    state = before.state_dict()
+    state["state"] = {number: {key: value if value is None else value.numpy().copy() for key, value in kept.items()}
+                      for number, kept in state["state"].items()}
+    after = SGD(ours, 0.7)
+    after.load_state_dict(state)
+    for p, q in zip(ours, theirs):
+        p.data[...] = q.detach().numpy()
+        p.grad, q.grad = np.ones(p.shape), torch.ones(p.shape, dtype=torch.float64)
+    before.step()
+    after.step()
+    for p, q in zip(ours, theirs):
+        np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-12)
+
+
 def test_a_state_is_cast_to_the_types_of_its_parameters():
     parameters = two()
     optimizer = SGD(parameters, 0.1, momentum=0.9)

@@ -148,6 +148,8 @@ class Optimizer:
             p = params[int(number)]
             own = fitting[int(number)] = {}
             for key, value in kept.items():
+                if value is None:  # torch's way to say that there is none
+                    continue
                 if key != "step" and np.shape(value) != p.shape:
                     raise ValueError(f"{where}: {key} of parameter {number} has shape {np.shape(value)}, "
                                      f"expected {p.shape}")

@@ -107,7 +107,7 @@ class ExponentialLR(Schedule):
 class PolynomialLR(Schedule):
     """The learning rate times (1 - steps / total_iters)^power, then 0: the "poly" schedule of segmentation networks.
 
-    Liu et al., "ParseNet", ICLR 2016 workshop, section 3.1 (with the power 0.9).
+    Liu, Rabinovich and Berg, "ParseNet", 2016 (with the power 0.9).
     """
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
