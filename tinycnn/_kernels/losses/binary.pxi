@@ -4,19 +4,19 @@
 #     bce_logits    w t l+(-x) + (1 - t) l+(x),  w = other: both terms at least 0, nothing cancels
 #     focal         at q^b l,  l = t l+(-x) + (1 - t) l+(x),  q = p (1 - t) + (1 - p) t,  at = a t + (1 - a)(1 - t),
 #                   or 1 where a < 0   (Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 5)
-#     hinge         max(0, a - t x)
+#     hinge         max(0, a - t x), t = -1 or 1, a constant
 #     kl            t (log t - x), 0 where t is 0;    kl_log    e^t (t - x), 0 where e^t is 0
 #
 # Focal's gradient, with dl/dx = p (1 - t) - (1 - p) t and dq/dx = p (1 - p) (1 - 2t), is  at q^b (dl/dx + b l dq/dx / q).
 # 1 - p is sigmoid(-x), exact where p rounds to 1.  q is kept above the least normal number: dq/dx / q is at most 1, and
 # so never 0 / 0.
-cdef inline vf log_above(vf log_x) noexcept nogil:
-    """A logarithm no lower than -100."""
-    return vmax(vset(-100), log_x)
+cdef inline vf surprise(vf log_p) noexcept nogil:
+    """-log p, no higher than 100."""
+    return vmin(vset(100), -log_p)
 
 
 cdef inline vf bce(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
-    return (t - vset(1))*log_above(vlog1p(-x)) - t*log_above(vlog(x))
+    return t*surprise(vlog(x)) + (vset(1) - t)*surprise(vlog1p(-x))
 
 
 cdef inline vf bce_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
@@ -24,7 +24,7 @@ cdef inline vf bce_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil
 
 
 cdef inline vf bce_target_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
-    return log_above(vlog1p(-x)) - log_above(vlog(x))
+    return surprise(vlog(x)) - surprise(vlog1p(-x))
 
 
 cdef inline vf bce_logits(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
@@ -76,10 +76,6 @@ cdef inline vf hinge(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
 
 cdef inline vf hinge_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
     return vselect(vge(vset(o.a), t*x), -t, vzero())
-
-
-cdef inline vf hinge_target_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
-    return vselect(vge(vset(o.a), t*x), -x, vzero())
 
 
 cdef inline vf kl(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
@@ -151,10 +147,6 @@ cdef double hinge_span(const Pairs *o, real *each, ix i, ix end) noexcept nogil:
 
 cdef void hinge_slope(const Pairs *o, const real *g, bint one_g, real *gx, ix i, ix end) noexcept nogil:
     slope_pairs(hinge_gradient, o, g, one_g, gx, i, end)
-
-
-cdef void hinge_target_slope(const Pairs *o, const real *g, bint one_g, real *gx, ix i, ix end) noexcept nogil:
-    slope_pairs(hinge_target_gradient, o, g, one_g, gx, i, end)
 
 
 cdef double kl_span(const Pairs *o, real *each, ix i, ix end) noexcept nogil:

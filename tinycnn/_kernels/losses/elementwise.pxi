@@ -96,7 +96,7 @@ cdef void run_slopes(pair_slope slope, const Pairs *o, const real *g, bint one_g
 
 # ---------------------------------------------------------------- what point functions share
 cdef inline vf vabs(vf x) noexcept nogil:
-    return vmax(x, -x)
+    return vmax(-x, x)  # in this order 0 stays 0
 
 
 cdef inline vf vsign(vf x) noexcept nogil:

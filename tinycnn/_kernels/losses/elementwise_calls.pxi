@@ -23,7 +23,7 @@ cdef PairLoss pair_loss(str kind) except *:
     if kind == "focal":
         return PairLoss(focal_span, focal_slope, focal_target_slope)
     if kind == "hinge":
-        return PairLoss(hinge_span, hinge_slope, hinge_target_slope)
+        return PairLoss(hinge_span, hinge_slope, NULL)
     if kind == "kl":
         return PairLoss(kl_span, kl_slope, kl_target_slope)
     require(kind == "kl_log", "elementwise_loss: there is no loss of this kind")

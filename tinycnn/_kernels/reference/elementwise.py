@@ -122,10 +122,6 @@ def _hinge_gradient(x, t, other, a, b, c):
     return np.where(a >= t * x, -t, 0)
 
 
-def _hinge_target_gradient(x, t, other, a, b, c):
-    return np.where(a >= t * x, -x, 0)
-
-
 def _kl(x, t, other, a, b, c):
     return np.where(t == 0, 0, t * (_log_of(t) - x))
 
@@ -159,7 +155,7 @@ _KINDS = {  # a loss, its gradient by x, its gradient by the target (None: minus
     "bce": (_bce, _bce_gradient, _bce_target_gradient),
     "bce_logits": (_bce_logits, _bce_logits_gradient, _bce_logits_target_gradient),
     "focal": (_focal, _focal_gradient, _focal_target_gradient),
-    "hinge": (_hinge, _hinge_gradient, _hinge_target_gradient),
+    "hinge": (_hinge, _hinge_gradient, None),
     "kl": (_kl, _kl_gradient, _kl_target_gradient),
     "kl_log": (_kl_log, _kl_log_gradient, _kl_log_target_gradient),
 }

@@ -34,7 +34,7 @@ def hardest_triplets(d, label, positive, negative):  # IN (r, r) (r,)  OUT (r,) 
 
 
 def semi_hard_triplets(d, label, margin, negative):  # IN (r, r) (r,)  OUT (r, r)
-    """For anchor and positive: the nearest negative that is farther, by less than margin in squares; -1: there is none."""
+    """For anchor and positive: the nearest negative beyond, in squares by less than margin; -1 where none is."""
     negative[:] = -1
     far = d * d
     for i, j in np.argwhere((label[:, None] == label) & ~np.eye(len(d), dtype=bool)):
