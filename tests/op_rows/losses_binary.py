@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from torchvision_oracle import import_torchvision
 
 from op_rows.frame import Example, away, case, normal, shape
 from op_rows.losses_regression import REDUCTIONS
@@ -58,8 +59,7 @@ def distributions(draw: Any) -> Example:
 
 
 def torch_focal(torch, x, t, **settings):
-    import torchvision
-    return torchvision.ops.sigmoid_focal_loss(x, t, **settings)
+    return import_torchvision().ops.sigmoid_focal_loss(x, t, **settings)
 
 
 def torch_hinge(torch, x, y, margin, reduction):

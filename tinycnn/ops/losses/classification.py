@@ -22,7 +22,7 @@ class ClassLoss(Function):
     inputs = ("input", "target", "weight")
     indices = ("target",)
     reduction: str
-    ignore_index: int
+    ignore_index: int | None
 
     def shapes(self, x, target, weight):
         """() where the losses are reduced, else the shape of the target, input's without the classes."""

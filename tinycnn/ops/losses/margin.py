@@ -44,7 +44,7 @@ class MultiMargin(ClassLoss, op="multi_margin_loss"):
     """w_y / C sum over other classes of max(0, margin - x_y + x_c)^p."""
 
     attributes = ("reduction", "p", "margin")
-    ignore_index = 0  # a class, so nothing is let through
+    ignore_index = None
     p: int
     margin: float
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..._kernels import kernels
-from ...autograd import Function
+from ...autograd import Function, Shape
 from ..contracts import require_elements
 from .arguments import as_tensor, require_at_least
 from .reduction import gradient_of_each, quotient, require_reduction
@@ -46,8 +46,7 @@ class MinedTriplets(Function):
 
     def shapes(self, d, labels):
         """() where the losses are reduced, else (N,)."""
-        if labels != d[:1]:
-            raise ValueError(f"{self.op}: labels have shape {labels}, expected {d[:1]}, one for each embedding")
+        _require_labels(self.op, d, labels)
         return d[:1] if self.reduction == "none" else ()
 
     def reduced(self, losses):
@@ -63,7 +62,7 @@ class BatchHardTriplet(MinedTriplets, op="batch_hard_triplet_loss"):
     soft_margin: bool
 
     def forward(self, d, labels):
-        anchor, positive, negative = _hardest(d, labels)
+        anchor, positive, negative = _hardest(self.op, d, labels)
         excess = d[anchor, positive] - d[anchor, negative]
         if self.soft_margin:  # log(1 + e^excess), whose derivative is a sigmoid
             losses, slope = np.logaddexp(excess, 0), (1 + np.tanh(excess / 2)) / 2
@@ -93,7 +92,7 @@ class SemiHardTriplet(MinedTriplets, op="semi_hard_triplet_loss"):
     attributes = ("reduction", "margin")
 
     def forward(self, d, labels):
-        anchor, positive, negative = triplets = _semi_hard(d, labels, self.margin)
+        anchor, positive, negative = triplets = _semi_hard(self.op, d, labels, self.margin)
         near, far = d[anchor, positive], d[anchor, negative]
         self.save(triplets=triplets, near=near, far=far, rows=len(d))
         return self.reduced(near * near - far * far + d.dtype.type(self.margin))
@@ -107,23 +106,23 @@ class SemiHardTriplet(MinedTriplets, op="semi_hard_triplet_loss"):
         return gd, None
 
 
-def _integers(labels: Any) -> np.ndarray:
-    labels = np.asarray(labels)
+def _integers(op: str, labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, got {labels.dtype}")
+        raise TypeError(f"{op}: labels must be integers, got {labels.dtype}")
     return np.ascontiguousarray(labels, np.int64)
 
 
-def _hardest(d: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _hardest(op: str, d: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     positive, negative = np.empty(len(d), np.int64), np.empty(len(d), np.int64)
-    kernels(d.dtype, "losses").hardest_triplets(d, _integers(labels), positive, negative)
+    kernels(d.dtype, "losses").hardest_triplets(d, _integers(op, labels), positive, negative)
     anchor = np.flatnonzero((positive >= 0) & (negative >= 0))
     return anchor, positive[anchor], negative[anchor]
 
 
-def _semi_hard(d: np.ndarray, labels: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _semi_hard(op: str, d: np.ndarray, labels: np.ndarray,
+               margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     negative = np.empty(d.shape, np.int64)
-    kernels(d.dtype, "losses").semi_hard_triplets(d, _integers(labels), margin, negative)
+    kernels(d.dtype, "losses").semi_hard_triplets(d, _integers(op, labels), margin, negative)
     anchor, positive = np.nonzero(negative >= 0)
     return anchor, positive, negative[anchor, positive]
 
@@ -148,22 +147,25 @@ def batch_hard_triplets(embeddings: Any, labels: Any) -> tuple[np.ndarray, np.nd
     >>> [rows.tolist() for rows in batch_hard_triplets(x, np.array([7, 7, 5, 7]))]
     [[0, 1, 3], [3, 3, 0], [2, 2, 2]]
     """
-    return _hardest(_distances(embeddings, labels), labels)
+    return _hardest("batch_hard_triplets", *_plain("batch_hard_triplets", embeddings, labels))
 
 
 def semi_hard_triplets(embeddings: Any, labels: Any,
                        margin: float = 0.2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Anchor, positive and negative of each triplet that `semi_hard_triplet_loss` compares: three vectors of rows."""
-    return _semi_hard(_distances(embeddings, labels), labels, margin)
+    return _semi_hard("semi_hard_triplets", *_plain("semi_hard_triplets", embeddings, labels), margin)
 
 
-def _distances(embeddings: Any, labels: Any) -> np.ndarray:
-    x = as_tensor(embeddings)
-    d = DistanceMatrix.apply(x.detach()).numpy()
-    if np.shape(labels) != (len(d),):
-        raise ValueError(f"triplets: labels have shape {np.shape(labels)}, expected {(len(d),)}, one for each "
-                         "embedding")
-    return d
+def _plain(op: str, embeddings: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and labels, off the tape."""
+    d, labels = DistanceMatrix.apply(as_tensor(embeddings).detach()).numpy(), as_tensor(labels).numpy()
+    _require_labels(op, d.shape, labels.shape)
+    return d, labels
+
+
+def _require_labels(op: str, d: Shape, labels: Shape) -> None:
+    if labels != d[:1]:
+        raise ValueError(f"{op}: labels have shape {labels}, expected {d[:1]}, one for each embedding")
 
 
 def batch_hard_triplet_loss(embeddings: Any, labels: Any, margin: float = 0.2, soft_margin: bool = False,
