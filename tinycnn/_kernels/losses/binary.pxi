@@ -8,7 +8,8 @@
 #     kl            t (log t - x), 0 where t is 0;    kl_log    e^t (t - x), 0 where e^t is 0
 #
 # Focal's gradient, with dl/dx = p (1 - t) - (1 - p) t and dq/dx = p (1 - p) (1 - 2t), is  at q^b (dl/dx + b l dq/dx / q).
-# 1 - p is sigmoid(-x), exact where p rounds to 1.  q is kept above the least normal number: dq/dx / q is at most 1, and
+# All is told by e^-|x| alone, which a point computes once: l+(x) = max(0, x) + log(1 + e^-|x|); p and 1 - p are
+# 1 / (1 + e^-|x|) and e^-|x| / (1 + e^-|x|), or the other way around, exact where they round to 0.  q is kept above the least normal number: dq/dx / q is at most 1, and
 # so never 0 / 0.
 cdef inline vf surprise(vf log_p) noexcept nogil:
     """-log p, no higher than 100."""
@@ -27,16 +28,30 @@ cdef inline vf bce_target_gradient(vf x, vf t, vf other, const Pairs *o) noexcep
     return surprise(vlog(x)) - surprise(vlog1p(-x))
 
 
+cdef inline vf yes(vf x) noexcept nogil:
+    """p = sigmoid(x)."""
+    cdef vf e = vexp(-vabs(x)), large = vset(1)/(vset(1) + e)
+    return vselect(vgt(x, vzero()), large, e*large)
+
+
+cdef inline vf no(vf x) noexcept nogil:
+    """1 - p."""
+    cdef vf e = vexp(-vabs(x)), large = vset(1)/(vset(1) + e)
+    return vselect(vgt(x, vzero()), e*large, large)
+
+
 cdef inline vf bce_logits(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
-    return t*other*vsoftplus(-x) + (vset(1) - t)*vsoftplus(x)
+    cdef vf rest = vlog1p(vexp(-vabs(x)))
+    return t*other*(vmax(vzero(), -x) + rest) + (vset(1) - t)*(vmax(vzero(), x) + rest)
 
 
 cdef inline vf bce_logits_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
-    return (vset(1) - t)*vsigmoid(x) - t*other*vsigmoid(-x)
+    return (vset(1) - t)*yes(x) - t*other*no(x)
 
 
 cdef inline vf bce_logits_target_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
-    return other*vsoftplus(-x) - vsoftplus(x)
+    cdef vf rest = vlog1p(vexp(-vabs(x)))
+    return other*(vmax(vzero(), -x) + rest) - (vmax(vzero(), x) + rest)
 
 
 cdef inline vf focal_alpha(vf t, const Pairs *o) noexcept nogil:
@@ -46,7 +61,7 @@ cdef inline vf focal_alpha(vf t, const Pairs *o) noexcept nogil:
 
 cdef inline vf focal_wrong(vf x, vf t) noexcept nogil:
     """q: how much of the probability lies where it should not."""
-    return vmax(vset(LEAST_NORMAL), vsigmoid(x)*(vset(1) - t) + vsigmoid(-x)*t)
+    return vmax(vset(LEAST_NORMAL), yes(x)*(vset(1) - t) + no(x)*t)
 
 
 cdef inline vf focal_power(vf q, const Pairs *o) noexcept nogil:
@@ -59,14 +74,14 @@ cdef inline vf focal(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
 
 cdef inline vf focal_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
     cdef vf q = focal_wrong(x, t), l = bce_logits(x, t, vset(1), o)
-    cdef vf slope = vsigmoid(x)*vsigmoid(-x)*(vset(1) - vset(2)*t)
+    cdef vf slope = yes(x)*no(x)*(vset(1) - vset(2)*t)
     return focal_alpha(t, o)*focal_power(q, o)*(bce_logits_gradient(x, t, vset(1), o) + vset(o.b)*l*(slope/q))
 
 
 cdef inline vf focal_target_gradient(vf x, vf t, vf other, const Pairs *o) noexcept nogil:
     cdef vf q = focal_wrong(x, t), l = bce_logits(x, t, vset(1), o), alpha = focal_alpha(t, o), a = vset(o.a)
     cdef vf alpha_slope = vselect(vgt(vzero(), a), vzero(), vset(2)*a - vset(1))
-    cdef vf slope = vset(o.b)*(vsigmoid(-x) - vsigmoid(x))
+    cdef vf slope = vset(o.b)*(no(x) - yes(x))
     return focal_power(q, o)*(alpha_slope*l - alpha*x + alpha*l*(slope/q))
 
 

@@ -7,31 +7,38 @@
 #
 # nll reads and writes one number for each pixel, after gx is filled with 0.  multi_margin goes along a row twice, before
 # y and after it, so that the target class itself never enters a sum.
+cdef void nll_losses(const Choice *o, ix image, const real *x, real *loss) noexcept nogil:
+    cdef ix j, i = image*o.pixels
+    for j in range(o.pixels):
+        loss[i + j] = 0
+        if o.target[i + j] != o.ignore:
+            loss[i + j] = -class_weight(o, o.target[i + j])*x[(image*o.classes + o.target[i + j])*o.pixels + j]
+
+
+cdef void nll_gradient(const Choice *o, ix image, const real *g, bint one_g, real *gx) noexcept nogil:
+    cdef ix j, i = image*o.pixels
+    memset(gx + i*o.classes, 0, o.classes*o.pixels*sizeof(real))
+    for j in range(o.pixels):
+        if o.target[i + j] != o.ignore:
+            gx[(image*o.classes + o.target[i + j])*o.pixels + j] = (
+                -class_weight(o, o.target[i + j])*g[0 if one_g else i + j])
+
+
 def nll_forward(const real[:, :, ::1] x,      # IN  (n, c, p)
                 const int64_t[::1] target,    # IN  (n p,)  in [0, c), or ignore
                 const real[::1] weight,       # IN  (c,)  or None: 1 each
                 int64_t ignore,
                 real[::1] loss):              # OUT (n p,)
-    cdef ix images = x.shape[0]
+    cdef ix images = x.shape[0], i
     cdef Choice o = choice(x, weight, 0)
     choose_target(&o, target, images, ignore)
     require(loss.shape[0] == images*o.pixels, "nll: there must be a loss for each pixel")
     cdef const real *xs = &x[0, 0, 0]
     cdef real *losses = &loss[0]
-    cdef ix i
-    cdef double total
-    with nogil:
-        for i in range(images*o.pixels):
-            losses[i] = 0
-            if o.target[i] != ignore:
-                losses[i] = -class_weight(&o, o.target[i])*xs[nll_place(&o, i)]
-        total = weight_of_targets(&o, images)
-    return total
-
-
-cdef inline ix nll_place(const Choice *o, ix i) noexcept nogil:
-    """Where x has the target class of pixel i."""
-    return (i//o.pixels*o.classes + o.target[i])*o.pixels + i%o.pixels
+    cdef int threads = team(images*o.pixels)
+    for i in prange(images, nogil=True, num_threads=threads, schedule="static"):
+        nll_losses(&o, i, xs, losses)
+    return weight_of_targets(&o, images)
 
 
 def nll_backward(const int64_t[::1] target,   # IN  (n p,)  in [0, c), or ignore
@@ -47,12 +54,9 @@ def nll_backward(const int64_t[::1] target,   # IN  (n p,)  in [0, c), or ignore
     cdef real *gxs = &gx[0, 0, 0]
     cdef bint one_g = g.shape[0] == 1
     cdef ix i
-    with nogil:
-        for i in range(images*o.classes*o.pixels):
-            gxs[i] = 0
-        for i in range(images*o.pixels):
-            if o.target[i] != ignore:
-                gxs[nll_place(&o, i)] = -class_weight(&o, o.target[i])*gs[0 if one_g else i]
+    cdef int threads = team(images*o.classes*o.pixels//VW)
+    for i in prange(images, nogil=True, num_threads=threads, schedule="static"):
+        nll_gradient(&o, i, gs, one_g, gxs)
 
 
 # ---------------------------------------------------------------- multi_margin

@@ -108,7 +108,3 @@ cdef inline vf vclamp(vf x, vf bound) noexcept nogil:
     """x kept within -bound and bound; NaN stays."""
     return vmax(-bound, vmin(bound, x))
 
-
-cdef inline vf vsoftplus(vf x) noexcept nogil:
-    """log(1 + e^x), for x of any size."""
-    return vmax(vzero(), x) + vlog1p(vexp(-vabs(x)))

@@ -8,6 +8,7 @@ raising.  Each has a twin of the same name and signature in `tinycnn._kernels.re
 from cython.parallel cimport prange
 from libc.math cimport log, pow, sqrt
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from tinycnn._kernels.parallel cimport team
 

@@ -107,9 +107,11 @@ cdef void matrix_slope_row(const real *x, const real *d, const real *gd, ix rows
 
 
 cdef void matrix_row(const real *x, ix rows, ix n, ix i, real *d) noexcept nogil:
+    """The distances of row i to those after it, on both sides of the diagonal."""
     cdef ix j
-    for j in range(rows):
-        d[j] = <real>distance(x + i*n, x + j*n, n, 0, 2)
+    d[i*rows + i] = 0
+    for j in range(i + 1, rows):
+        d[i*rows + j] = d[j*rows + i] = <real>distance(x + i*n, x + j*n, n, 0, 2)
 
 
 def distance_matrix_forward(const real[:, ::1] x,    # IN  (r, n)
@@ -118,9 +120,10 @@ def distance_matrix_forward(const real[:, ::1] x,    # IN  (r, n)
     require(rows > 0 and n > 0 and d.shape[0] == rows and d.shape[1] == rows, "distance_matrix: d must be (r, r)")
     cdef const real *xs = &x[0, 0]
     cdef real *ds = &d[0, 0]
-    cdef int threads = team(rows*rows*n)
-    for i in prange(rows, nogil=True, num_threads=threads, schedule="static"):
-        matrix_row(xs, rows, n, i, ds + i*rows)
+    cdef int threads = team(rows*rows*n//2)
+    for i in prange((rows + 1)//2, nogil=True, num_threads=threads, schedule="static"):
+        matrix_row(xs, rows, n, i, ds)              # a long row and a short one, so that threads have the same to do
+        matrix_row(xs, rows, n, rows - 1 - i, ds)
 
 
 def distance_matrix_backward(const real[:, ::1] x,   # IN  (r, n)
