@@ -26,6 +26,7 @@ CASES = [
     ("KLDivLoss", {"reduction": "batchmean", "log_target": True}, (X, LOGS)),
     ("TripletMarginLoss", {"margin": 2.0, "swap": True, "p": 3, "eps": 0.1}, (X, Y, P)),
     ("MarginRankingLoss", {"margin": 0.2}, (X, Y, SIGNS)),
+    ("CosineEmbeddingLoss", {"margin": 0.1}, (X, Y, SIGNS[:, 0])),
 ]
 
 

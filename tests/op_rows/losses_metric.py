@@ -100,6 +100,14 @@ def centred(draw: Any) -> Example:
     return Example((x, target, normal(draw, classes, x.shape[1])), {"reduction": draw(REDUCTIONS)})
 
 
+def angled(draw: Any) -> Example:
+    """Pairs whose cosine is away from the margin, which no cosine is, on either side."""
+    x1 = embeddings(draw)
+    x2 = x1 + normal(draw, *x1.shape, scale=0.5)
+    y = np.array(draw(st.lists(st.sampled_from([1.0, -1.0]), min_size=len(x1), max_size=len(x1))))
+    return Example((x1, x2, y), {"margin": -1.01 if draw(st.booleans()) else 1.01, "reduction": draw(REDUCTIONS)})
+
+
 def torch_center(torch, x, target, centers, reduction):
     losses = ((x - centers[target]) ** 2).sum(1) / 2
     return losses if reduction == "none" else getattr(losses, reduction)()
@@ -118,3 +126,5 @@ case("batch_hard_triplet_loss", F.batch_hard_triplet_loss, labelled, torch_batch
 case("semi_hard_triplet_loss", F.semi_hard_triplet_loss, semi_hard, torch_semi_hard,
      ops=("semi_hard_triplet_loss", "distance_matrix"), constant=(1,))
 case("center_loss", F.center_loss, centred, torch_center, constant=(1, 2))
+case("cosine_embedding_loss", F.cosine_embedding_loss, angled,
+     lambda t, *x, **k: t.nn.functional.cosine_embedding_loss(*x, **k), ops=("where",), constant=(2,), composed=True)

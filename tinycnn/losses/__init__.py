@@ -5,6 +5,7 @@ from .classification import CrossEntropyLoss, FocalLoss, MultiMarginLoss, NLLLos
 from .metric import (
     BatchHardTripletLoss,
     ContrastiveLoss,
+    CosineEmbeddingLoss,
     MarginRankingLoss,
     SemiHardTripletLoss,
     SquaredTripletLoss,
@@ -13,8 +14,8 @@ from .metric import (
 from .regression import HuberLoss, L1Loss, MSELoss, SmoothL1Loss, SSELoss, WingLoss
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CenterLoss", "ContrastiveLoss", "CrossEntropyLoss",
-    "FocalLoss", "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiMarginLoss",
-    "NLLLoss", "SSELoss", "SemiHardTripletLoss", "SigmoidFocalLoss", "SmoothL1Loss", "SquaredTripletLoss",
-    "TripletMarginLoss", "WingLoss",
+    "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CenterLoss", "ContrastiveLoss", "CosineEmbeddingLoss",
+    "CrossEntropyLoss", "FocalLoss", "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss",
+    "MultiMarginLoss", "NLLLoss", "SSELoss", "SemiHardTripletLoss", "SigmoidFocalLoss", "SmoothL1Loss",
+    "SquaredTripletLoss", "TripletMarginLoss", "WingLoss",
 ]

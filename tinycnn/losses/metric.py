@@ -94,3 +94,18 @@ class MarginRankingLoss(Loss):
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
         self.margin, self.reduction = margin, reduction
+
+
+class CosineEmbeddingLoss(Loss):
+    """Of the angle between pairs: see `functional.cosine_embedding_loss`.
+
+    >>> import numpy as np
+    >>> CosineEmbeddingLoss()(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]]), np.array([1.0])).item()
+    1.0
+    """
+
+    function = staticmethod(F.cosine_embedding_loss)
+    shown = ("margin", "reduction")
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        self.margin, self.reduction = margin, reduction

@@ -70,6 +70,12 @@ def test_rankings_that_are_tied_are_torchs(torch):
     np.testing.assert_array_equal(ours.grad, theirs.grad.numpy())
 
 
+def test_a_row_of_zeros_has_no_angle():
+    loss, grads = gradients(F.cosine_embedding_loss, SAME * 0, SAME, np.array([1, 1, -1]))
+    assert loss == pytest.approx(2 / 3)
+    assert all(np.isfinite(g).all() for g in grads)
+
+
 @pytest.mark.parametrize(("function", "arrays", "keywords", "message"), [
     (F.contrastive_loss, (SAME, SAME, np.array([0, 1, 2])), {}, r"label must be 0 \(the same\) or 1 .* got 2"),
     (F.contrastive_loss, (SAME, SAME[:2], np.array([0, 1, 1])), {}, r"x2 has shape \(2, 5\), expected \(3, 5\)"),
@@ -82,6 +88,9 @@ def test_rankings_that_are_tied_are_torchs(torch):
     (F.triplet_margin_loss, (SAME, SAME, SAME), {"p": np.inf}, "p must be a number >= 1"),
     (F.triplet_margin_loss, (SAME, SAME, SAME), {"reduction": "all"}, "reduction must be"),
     (F.squared_triplet_loss, (SAME, SAME, SAME), {"reduction": "all"}, "reduction must be"),
+    (F.cosine_embedding_loss, (SAME, SAME, SAME[:, 0] * 2), {}, "target must be -1 or 1, got 2.0"),
+    (F.cosine_embedding_loss, (SAME, SAME, SAME), {}, r"target \(N,\), got the shapes"),
+    (F.cosine_embedding_loss, (SAME[:0], SAME[:0], SAME[:0, 0]), {}, "no elements"),
     (F.margin_ranking_loss, (SAME, SAME[:1], SAME), {}, "input2 has shape"),
     (F.margin_ranking_loss, (SAME, SAME, SAME * 0), {}, "target must be -1 or 1, got 0.0"),
 ])

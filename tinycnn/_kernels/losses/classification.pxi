@@ -220,16 +220,16 @@ cdef Choice choice(const real[:, :, ::1] x, const real[::1] weight, double smoot
     cdef Choice o
     o.classes, o.pixels, o.smoothing = x.shape[1], x.shape[2], <real>smoothing
     o.ignore, o.weight, o.target, o.q = -1, NULL, NULL, NULL
-    require(x.shape[0] > 0 and o.classes > 0 and o.pixels > 0, "cross_entropy: x has no elements")
+    require(x.shape[0] > 0 and o.classes > 0 and o.pixels > 0, "classes: x has no elements")
     if weight is not None:
-        require(weight.shape[0] == o.classes, "cross_entropy: weight must have one element for each class")
+        require(weight.shape[0] == o.classes, "classes: weight must have one element for each class")
         o.weight = &weight[0]
     return o
 
 
 cdef int choose_target(Choice *o, const int64_t[::1] target, ix images, int64_t ignore) except -1:
-    require(target.shape[0] == images*o.pixels, "cross_entropy: there must be one target for each pixel")
-    require(wrong_class(target, o.classes, ignore) < 0, "cross_entropy: a target is not a class")
+    require(target.shape[0] == images*o.pixels, "classes: there must be one target for each pixel")
+    require(wrong_class(target, o.classes, ignore) < 0, "classes: a target is not a class")
     o.target, o.ignore = &target[0], ignore
     return 0
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..._kernels import kernels
 from ...autograd import Function
+from ..arithmetic import where
 from ..contracts import require_elements
 from .arguments import as_tensor, require_at_least
 from .binary import Hinge, signs
@@ -190,3 +191,27 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
         raise ValueError(f"margin_ranking_loss: input2 has shape {second.shape}, expected input1's, {first.shape}")
     return Hinge.apply(first - second, signs("margin_ranking_loss", target, first.dtype), reduction=reduction,
                        margin=float(margin))
+
+
+def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"):
+    """1 - cos where target is 1, max(0, cos - margin) where it is -1; cos is that of the angle between two rows.
+
+    input1, input2: (N, D); target: (N,), each 1 (alike) or -1.  reduction: "mean", "sum" or "none" for (N,).  As in
+    torch, 1e-12 is added to the squared lengths: a row of zeros has the cosine 0, and a finite gradient.
+
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 0.0], [1.0, 0.0]])
+    >>> cosine_embedding_loss(x, np.array([[0.0, 2.0], [3.0, 0.0]]), np.array([1, -1]), reduction="none").tolist()
+    [1.0, 0.99999...]
+    """
+    require_reduction("cosine_embedding_loss", reduction)
+    first, second = as_tensor(input1), as_tensor(input2)
+    target = signs("cosine_embedding_loss", target, first.dtype)
+    if first.ndim != 2 or second.shape != first.shape or target.shape != first.shape[:1]:
+        raise ValueError("cosine_embedding_loss: input1 and input2 must be (N, D), target (N,), got the shapes "
+                         f"{first.shape}, {second.shape} and {target.shape}")
+    require_elements("cosine_embedding_loss", "input1", first.shape)
+    squares = ((first * first).sum(1) + 1e-12) * ((second * second).sum(1) + 1e-12)
+    cosine = (first * second).sum(1) / squares.sqrt()
+    losses = where(target == 1, 1 - cosine, (cosine - float(margin)).clip(0.0, None))
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
