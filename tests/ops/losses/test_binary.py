@@ -107,7 +107,7 @@ HALF = np.full(2, 0.5)
     (F.binary_cross_entropy, -HALF, HALF, {}, "input must be probabilities"),
     (F.binary_cross_entropy, HALF, HALF, {"weight": [1, np.nan]}, r"weight\[1\] is nan"),
     (F.binary_cross_entropy, HALF, HALF[:1], {}, "target has shape"),
-    (F.binary_cross_entropy, HALF[:0], HALF[:0], {}, "has no elements|zero-size"),
+    (F.binary_cross_entropy, HALF[:0], HALF[:0], {}, "no elements"),
     (F.binary_cross_entropy_with_logits, HALF, HALF, {"pos_weight": [-1, 1]}, r"pos_weight\[0\] is -1"),
     (F.binary_cross_entropy_with_logits, HALF, HALF, {"pos_weight": [1, 1, 1]}, "pos_weight of shape .* broadcast"),
     (F.sigmoid_focal_loss, HALF, HALF, {"gamma": -1}, "gamma must be"),
@@ -115,6 +115,7 @@ HALF = np.full(2, 0.5)
     (F.sigmoid_focal_loss, HALF, HALF, {"alpha": np.nan}, "alpha must be"),
     (F.sigmoid_focal_loss, HALF, HALF[:1], {}, "targets has shape .* expected that of inputs"),
     (F.hinge_loss, HALF, np.array([1, 0]), {}, "target must be -1 or 1, got 0.0"),
+    (F.hinge_loss, HALF, HALF * 2, {"margin": np.nan}, "margin must be a finite number, got nan"),
     (F.hinge_loss, HALF, np.array([1.0]), {}, "target has shape"),
 ])
 def test_refusals(function, x, t, keywords, message):

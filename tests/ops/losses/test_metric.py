@@ -88,6 +88,8 @@ def test_a_row_of_zeros_has_no_angle():
     (F.triplet_margin_loss, (SAME, SAME, SAME), {"p": np.inf}, "p must be a number >= 1"),
     (F.triplet_margin_loss, (SAME, SAME, SAME), {"reduction": "all"}, "reduction must be"),
     (F.squared_triplet_loss, (SAME, SAME, SAME), {"reduction": "all"}, "reduction must be"),
+    *[(function, (SAME, SAME, SAME), {"margin": np.nan}, "margin must be a finite number, got nan")
+      for function in (F.triplet_margin_loss, F.squared_triplet_loss, F.margin_ranking_loss)],
     (F.cosine_embedding_loss, (SAME, SAME, SAME[:, 0] * 2), {}, "target must be -1 or 1, got 2.0"),
     (F.cosine_embedding_loss, (SAME, SAME, SAME), {}, r"target \(N,\), got the shapes"),
     (F.cosine_embedding_loss, (SAME[:0], SAME[:0], SAME[:0, 0]), {}, "no elements"),

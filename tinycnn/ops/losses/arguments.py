@@ -24,6 +24,13 @@ def require_at_least(op: str, name: str, value: float, least: float, open_end: b
     return float(value)
 
 
+def require_finite(op: str, name: str, value: float) -> float:
+    """`value` as a float; ValueError where it is infinite or NaN."""
+    if not math.isfinite(value):
+        raise ValueError(f"{op}: {name} must be a finite number, got {value!r}")
+    return float(value)
+
+
 def constant(op: str, name: str, value: Any, like: Any, shape: Shape | None = None) -> np.ndarray | None:
     """Weights as an array of `like`'s element type, broadcast to `shape` if given; None stays None.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import as_tensor, constant, require_at_least
+from .arguments import as_tensor, constant, require_at_least, require_finite
 from .elementwise import PairLoss
 from .reduction import require_reduction
 
@@ -125,7 +125,8 @@ def hinge_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "m
     """
     require_reduction("hinge_loss", reduction)
     input = as_tensor(input)
-    return Hinge.apply(input, signs("hinge_loss", target, input.dtype), reduction=reduction, margin=float(margin))
+    return Hinge.apply(input, signs("hinge_loss", target, input.dtype), reduction=reduction,
+                       margin=require_finite("hinge_loss", "margin", margin))
 
 
 def signs(op: str, target: Any, dtype: np.dtype) -> np.ndarray:

@@ -9,7 +9,7 @@ from ..._kernels import kernels
 from ...autograd import Function
 from ..contracts import require_elements
 from .arguments import as_tensor, class_numbers
-from .reduction import divisor, gradient_of_each, quotient, require_reduction
+from .reduction import divisor, gradient_of_each, reduce, require_reduction
 
 
 class Center(Function, op="center_loss"):
@@ -37,9 +37,7 @@ class Center(Function, op="center_loss"):
         losses, difference = np.empty(len(x), x.dtype), np.empty_like(x)
         kernels(x.dtype, "losses").center_forward(x, target, centers, difference, losses)
         self.save(difference=difference)
-        if self.reduction == "none":
-            return losses
-        return quotient(losses.sum(dtype=np.float64), divisor(self.reduction, losses.shape), x.dtype)
+        return reduce(losses, self.reduction)
 
     def backward(self, gy):
         difference, gx = self.saved.difference, np.empty_like(self.saved.difference)

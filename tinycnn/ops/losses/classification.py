@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 
 from ..._kernels import kernels
-from ...autograd import Function
+from ...autograd import Function, Shape
 from ..contracts import planes, require_elements
 from .arguments import NO_CLASS, as_tensor, class_numbers, constant
-from .reduction import divisor, gradient_of_each, quotient, require_reduction
+from .reduction import divisor, gradient_of_each, reduce, require_reduction
+
+
+def pixel_shape(x: Shape) -> Shape:
+    """That of a target of class numbers, and of the losses: (N, ...) for input (N, C, ...)."""
+    return (x[0], *x[2:])
 
 
 class ClassLoss(Function):
@@ -29,7 +34,7 @@ class ClassLoss(Function):
         if len(x) < 2:
             raise ValueError(f"{self.op}: input must be (N, C) or (N, C, ...), got the shape {x}")
         require_elements(self.op, "input", x)
-        expected = (x[0], *x[2:])
+        expected = pixel_shape(x)
         if target != expected:
             raise ValueError(f"{self.op}: target has shape {target}, expected {expected} for input of shape {x}")
         if weight is not None and weight != x[1:2]:
@@ -43,9 +48,7 @@ class ClassLoss(Function):
         counted = self.losses(x.reshape(planes(x.shape)), target, weight, losses)
         self.saved.shape, self.saved.target, self.saved.weight = x.shape, target, weight
         self.saved.divided_by = counted if self.reduction == "mean" else 1
-        if self.reduction == "none":
-            return losses.reshape(self.out_shapes[0])
-        return quotient(losses.sum(dtype=np.float64), self.saved.divided_by, x.dtype)
+        return reduce(losses.reshape(pixel_shape(x.shape)), self.reduction, counted)
 
     def backward(self, gy):
         gx = np.empty(planes(self.saved.shape), gy.dtype)
@@ -106,7 +109,7 @@ class SoftCrossEntropy(Function, op="soft_cross_entropy"):
                              "must be (N, C) or (N, C, ...)")
         if weight is not None and weight != x[1:2]:
             raise ValueError(f"cross_entropy: weight has shape {weight}, expected {x[1:2]}, one for each class")
-        return (x[0], *x[2:]) if self.reduction == "none" else ()
+        return pixel_shape(x) if self.reduction == "none" else ()
 
     def forward(self, x, target, weight):
         shape = planes(x.shape)
@@ -115,9 +118,7 @@ class SoftCrossEntropy(Function, op="soft_cross_entropy"):
         kernels(x.dtype, "losses").soft_cross_entropy_forward(x.reshape(shape), target, weight, self.label_smoothing,
                                                               losses, y)
         self.save(y=y, target=target, weight=weight, shape=x.shape, x=x if self.needs("target") else None)
-        if self.reduction == "none":
-            return losses.reshape(self.out_shapes[0])
-        return quotient(losses.sum(dtype=np.float64), divisor(self.reduction, losses.shape), x.dtype)
+        return reduce(losses.reshape(pixel_shape(x.shape)), self.reduction)
 
     def backward(self, gy):
         """gx = g (A softmax(x) - a), a = w q, A their sum; of the target: -g w log softmax(x)."""

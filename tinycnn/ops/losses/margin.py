@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..._kernels import kernels
-from .arguments import NO_CLASS, as_tensor, constant, require_at_least
+from .arguments import NO_CLASS, as_tensor, constant, require_at_least, require_finite
 from .classification import ClassLoss
 from .reduction import require_reduction
 
@@ -105,4 +105,5 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
         raise ValueError(f"multi_margin_loss: p must be 1 or 2, got {p!r}")
     input = as_tensor(input)
     return MultiMargin.apply(input, target, constant("multi_margin_loss", "weight", weight, input),
-                             reduction=reduction, p=int(p), margin=float(margin))
+                             reduction=reduction, p=int(p),
+                             margin=require_finite("multi_margin_loss", "margin", margin))

@@ -9,9 +9,9 @@ from ..._kernels import kernels
 from ...autograd import Function
 from ..arithmetic import where
 from ..contracts import require_elements
-from .arguments import as_tensor, require_at_least
+from .arguments import as_tensor, require_at_least, require_finite
 from .binary import Hinge, signs
-from .reduction import divisor, gradient_of_each, quotient, require_reduction
+from .reduction import divisor, gradient_of_each, reduce, require_reduction
 
 
 class RowLoss(Function):
@@ -30,12 +30,6 @@ class RowLoss(Function):
                 raise ValueError(f"{self.op}: {name} has shape {shape}, expected {expected} as {self.inputs[0]} has "
                                  f"{first}")
         return first[:1] if self.reduction == "none" else ()
-
-    def reduced(self, losses):
-        """The losses, or what the reduction makes of them."""
-        if self.reduction == "none":
-            return losses
-        return quotient(losses.sum(dtype=np.float64), divisor(self.reduction, losses.shape), losses.dtype)
 
     def each(self, gy, rows):
         """The gradient of each row's loss."""
@@ -72,7 +66,7 @@ class Contrastive(RowLoss, op="contrastive_loss"):
         d = _distances(x1, x2)
         gap = np.where(label == 0, d, np.maximum(x1.dtype.type(self.margin) - d, 0))
         self.save(x1=x1, x2=x2, d=d, slope=np.where(label == 0, gap, -gap))
-        return self.reduced(gap * gap / 2)
+        return reduce(gap * gap / 2, self.reduction)
 
     def backward(self, gy):
         saved = self.saved
@@ -101,7 +95,7 @@ class TripletMargin(RowLoss, op="triplet_margin_loss"):
         excess = (near * near - far * far if self.squared else near - far) + near.dtype.type(self.margin)
         self.save(anchor=anchor, positive=positive, negative=negative, near=near, far=far, active=excess >= 0,
                   swapped=swapped)
-        return self.reduced(np.maximum(excess, 0))
+        return reduce(np.maximum(excess, 0), self.reduction)
 
     def backward(self, gy):
         """The anchor is pulled to the positive, the negative pushed away from it, or, swapped, from the positive."""
@@ -156,8 +150,10 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     4.0
     """
     require_reduction("triplet_margin_loss", reduction)
-    return TripletMargin.apply(anchor, positive, negative, reduction=reduction, margin=float(margin), swap=bool(swap),
-                               p=require_at_least("triplet_margin_loss", "p", p, 1), eps=float(eps), squared=False)
+    return TripletMargin.apply(anchor, positive, negative, reduction=reduction, squared=False, swap=bool(swap),
+                               margin=require_finite("triplet_margin_loss", "margin", margin),
+                               p=require_at_least("triplet_margin_loss", "p", p, 1),
+                               eps=require_finite("triplet_margin_loss", "eps", eps))
 
 
 def squared_triplet_loss(anchor: Any, positive: Any, negative: Any, margin: float = 0.2, reduction: str = "mean"):
@@ -172,7 +168,8 @@ def squared_triplet_loss(anchor: Any, positive: Any, negative: Any, margin: floa
     22.0
     """
     require_reduction("squared_triplet_loss", reduction)
-    return TripletMargin.apply(anchor, positive, negative, reduction=reduction, margin=float(margin), swap=False, p=2.0,
+    margin = require_finite("squared_triplet_loss", "margin", margin)
+    return TripletMargin.apply(anchor, positive, negative, reduction=reduction, margin=margin, swap=False, p=2.0,
                                eps=0.0, squared=True)
 
 
@@ -190,7 +187,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     if second.shape != first.shape:
         raise ValueError(f"margin_ranking_loss: input2 has shape {second.shape}, expected input1's, {first.shape}")
     return Hinge.apply(first - second, signs("margin_ranking_loss", target, first.dtype), reduction=reduction,
-                       margin=float(margin))
+                       margin=require_finite("margin_ranking_loss", "margin", margin))
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"):
@@ -207,11 +204,12 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     require_reduction("cosine_embedding_loss", reduction)
     first, second = as_tensor(input1), as_tensor(input2)
     target = signs("cosine_embedding_loss", target, first.dtype)
+    margin = require_finite("cosine_embedding_loss", "margin", margin)
     if first.ndim != 2 or second.shape != first.shape or target.shape != first.shape[:1]:
         raise ValueError("cosine_embedding_loss: input1 and input2 must be (N, D), target (N,), got the shapes "
                          f"{first.shape}, {second.shape} and {target.shape}")
     require_elements("cosine_embedding_loss", "input1", first.shape)
     squares = ((first * first).sum(1) + 1e-12) * ((second * second).sum(1) + 1e-12)
     cosine = (first * second).sum(1) / squares.sqrt()
-    losses = where(target == 1, 1 - cosine, (cosine - float(margin)).clip(0.0, None))
+    losses = where(target == 1, 1 - cosine, (cosine - margin).clip(0.0, None))
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()

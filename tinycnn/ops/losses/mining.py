@@ -8,7 +8,7 @@ import numpy as np
 from ..._kernels import kernels
 from ...autograd import Function, Shape
 from ..contracts import require_elements
-from .arguments import as_tensor, require_at_least
+from .arguments import as_tensor, require_at_least, require_finite
 from .reduction import gradient_of_each, quotient, require_reduction
 
 
@@ -185,7 +185,8 @@ def batch_hard_triplet_loss(embeddings: Any, labels: Any, margin: float = 0.2, s
     [0.0, 0.5, 0.0, 0.0]
     """
     require_reduction("batch_hard_triplet_loss", reduction)
-    return BatchHardTriplet.apply(DistanceMatrix.apply(embeddings), labels, reduction=reduction, margin=float(margin),
+    margin = require_finite("batch_hard_triplet_loss", "margin", margin)
+    return BatchHardTriplet.apply(DistanceMatrix.apply(embeddings), labels, reduction=reduction, margin=margin,
                                   soft_margin=bool(soft_margin))
 
 

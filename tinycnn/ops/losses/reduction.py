@@ -17,9 +17,13 @@ def require_reduction(op: str, reduction: str, allowed: tuple[str, ...] = REDUCT
         raise ValueError(f"{op}: reduction must be {names} or {allowed[-1]!r}, got {reduction!r}")
 
 
-def reduce(losses: np.ndarray, reduction: str) -> np.ndarray:
-    """The losses as they are, their sum, or their mean."""
-    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+def reduce(losses: np.ndarray, reduction: str, divided_by: float | None = None) -> np.ndarray:
+    """The losses as they are, their sum, or their mean, which divides by their number unless told by what."""
+    if reduction == "none":
+        return losses
+    if reduction == "sum" or divided_by is None:
+        divided_by = divisor(reduction, losses.shape)
+    return quotient(losses.sum(dtype=np.float64), divided_by, losses.dtype)
 
 
 def spread(gy: np.ndarray, reduction: str, shape: Shape) -> np.ndarray:
