@@ -71,8 +71,8 @@ def log(x: np.ndarray) -> np.ndarray:
 class TestLog:
     def test_over_the_whole_range(self, dtype):
         limits = np.finfo(dtype)
-        x = np.concatenate([np.geomspace(limits.tiny, limits.max, 200_003), np.linspace(0.5, 2, 20_003)]).astype(dtype)
-        x = x[np.isfinite(x)]
+        x = np.concatenate([np.geomspace(limits.tiny, limits.max / 2, 200_003), np.linspace(0.5, 2, 20_003)])
+        x = x.astype(dtype)
         want = np.log(x.astype(np.longdouble))
         assert (np.abs(log(x) - want) <= 4 * np.spacing(np.maximum(1, np.abs(want)).astype(dtype))).all()
 

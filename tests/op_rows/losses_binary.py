@@ -1,6 +1,7 @@
 """Rows of losses of yes and no, and of distributions."""
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,12 @@ def torch_hinge(torch, x, y, margin, reduction):
     return losses if reduction == "none" else getattr(losses, reduction)()
 
 
+def torch_kl(torch, x, y, **settings):
+    """It warns that its "mean" is no divergence."""
+    with warnings.catch_warnings(action="ignore"):
+        return torch.nn.functional.kl_div(x, y, **settings)
+
+
 case("binary_cross_entropy", F.binary_cross_entropy, probabilities,
      lambda t, x, y, w, **k: t.nn.functional.binary_cross_entropy(x, y, w, **k), constant=(2,))
 case("binary_cross_entropy_with_logits",
@@ -75,4 +82,4 @@ case("binary_cross_entropy_with_logits",
      constant=(2, 3))
 case("sigmoid_focal_loss", F.sigmoid_focal_loss, detections, torch_focal)
 case("hinge_loss", F.hinge_loss, sided, torch_hinge, constant=(1,))
-case("kl_div", F.kl_div, distributions, lambda t, x, y, **k: t.nn.functional.kl_div(x, y, **k))
+case("kl_div", F.kl_div, distributions, torch_kl)

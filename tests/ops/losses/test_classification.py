@@ -150,6 +150,7 @@ def test_other_refusals(x, keywords, message):
 
 @pytest.mark.parametrize(("target", "keywords", "error", "message"), [
     (np.zeros((2, 9), "f"), {}, ValueError, r"target of probabilities has shape \(2, 9\), expected input's, \(2, 10\)"),
+    (np.zeros((2, 10), "f"), {"weight": "none"}, TypeError, "weight must be numbers, got 'none'"),
     (np.zeros((2, 10)), {}, TypeError, "target has the type float64, but input has float32"),
     (np.zeros((2, 10), "f"), {"weight": np.ones(9)}, ValueError, r"weight has shape \(9,\)"),
 ])

@@ -34,13 +34,17 @@ def require_finite(op: str, name: str, value: float) -> float:
 def constant(op: str, name: str, value: Any, like: Any, shape: Shape | None = None) -> np.ndarray | None:
     """Weights as an array of `like`'s element type, broadcast to `shape` if given; None stays None.
 
-    Raises ValueError for a weight that is negative, infinite or NaN, that requires a gradient, or that does not fit.
+    Raises ValueError for a weight that is negative, infinite or NaN, that requires a gradient, or that does not fit;
+    TypeError for what is no number.
     """
     if value is None:
         return None
     if getattr(value, "requires_grad", False):
         raise ValueError(f"{op}: {name} is a constant, no gradient reaches it; pass {name}.detach()")
-    array = np.asarray(value, like.dtype)
+    try:
+        array = np.asarray(value, like.dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"{op}: {name} must be numbers, got {value!r}") from None
     wrong = ~((array >= 0) & (array < np.inf))
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
