@@ -63,10 +63,10 @@ def ranked(draw: Any) -> Example:
 
 
 def torch_focal(torch, x, target, alpha, ignore_index, reduction, gamma):
-    """Written out: torch does not have it."""
+    """Written out: torch does not have it. Of one class alone nothing is missing, and 0 ** gamma has no slope there."""
     counts, chosen = target != ignore_index, target.clamp(min=0)
     logs = torch.log_softmax(x, 1).gather(1, chosen[:, None])[:, 0]
-    missing = -torch.expm1(logs) if gamma else torch.ones_like(logs)
+    missing = (-torch.expm1(logs)).clamp(min=1e-30) if gamma else torch.ones_like(logs)
     losses = -(missing ** gamma if gamma else missing) * logs * counts
     losses = losses if alpha is None else losses * alpha[chosen]
     return losses if reduction == "none" else losses.sum() / (counts.sum() if reduction == "mean" else 1)
