@@ -6,6 +6,7 @@ types, threads.  A new operation is one more row, in the file of its family in `
 from op_rows import (
     activation,
     arithmetic,
+    losses_boxes,
     losses_classification,
     normalisation,
     pooling,
@@ -19,6 +20,7 @@ from op_rows.frame import CASES, Example, OpCase
 FAMILIES = (
     activation,
     arithmetic,
+    losses_boxes,
     losses_classification,
     normalisation,
     pooling,

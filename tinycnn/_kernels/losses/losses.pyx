@@ -14,3 +14,5 @@ from tinycnn._kernels.parallel cimport team
 include "../common.pxi"
 include "../row_sums.pxi"
 include "classification.pxi"
+include "boxes.pxi"
+include "box_losses.pxi"

@@ -1,4 +1,6 @@
 """The twins of the kernels in `losses/losses.pyx`."""
+from .box_losses import *
+from .boxes import *
 from .classification import *
 
 WIDTH = 1  # elements in a vector of this build
