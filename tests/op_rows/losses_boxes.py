@@ -20,7 +20,8 @@ def boxes(draw: Any, *shape: int) -> np.ndarray:
 
 def pairs(draw: Any) -> Example:
     shape = draw(st.sampled_from([(), (1,), (3,), (17,), (2, 5), (37,)]))
-    return Example((boxes(draw, *shape), boxes(draw, *shape)), {"reduction": draw(st.sampled_from(["mean", "sum", "none"]))})
+    return Example((boxes(draw, *shape), boxes(draw, *shape)),
+                   {"reduction": draw(st.sampled_from(["mean", "sum", "none"]))})
 
 
 def pairs_of_either_kind(draw: Any) -> Example:

@@ -8,9 +8,13 @@ from .linear import linear, matmul
 from .losses import (
     complete_box_iou_loss,
     cross_entropy,
+    ctc_loss,
     distance_box_iou_loss,
+    distribution_focal_loss,
     generalized_box_iou_loss,
+    integral,
     iou_loss,
+    quality_focal_loss,
 )
 from .norm import batch_norm
 from .pool import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
@@ -20,8 +24,9 @@ from .structure import channel_shuffle
 
 __all__ = [
     "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "best_iou", "box_area", "box_iou", "channel_shuffle",
-    "chunk", "complete_box_iou", "complete_box_iou_loss", "concat", "conv2d", "cross_entropy", "distance_box_iou",
-    "distance_box_iou_loss", "dropout", "generalized_box_iou", "generalized_box_iou_loss", "global_avg_pool2d",
-    "hardsigmoid", "hardswish", "iou_loss", "linear", "log_softmax", "matmul", "max_pool2d", "maximum", "minimum",
-    "pad", "relu", "relu6", "sigmoid", "silu", "softmax", "split", "stack", "tanh", "where",
+    "chunk", "complete_box_iou", "complete_box_iou_loss", "concat", "conv2d", "cross_entropy", "ctc_loss",
+    "distance_box_iou", "distance_box_iou_loss", "distribution_focal_loss", "dropout", "generalized_box_iou",
+    "generalized_box_iou_loss", "global_avg_pool2d", "hardsigmoid", "hardswish", "integral", "iou_loss", "linear",
+    "log_softmax", "matmul", "max_pool2d", "maximum", "minimum", "pad", "quality_focal_loss", "relu", "relu6",
+    "sigmoid", "silu", "softmax", "split", "stack", "tanh", "where",
 ]

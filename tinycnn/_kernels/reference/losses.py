@@ -2,5 +2,7 @@
 from .box_losses import *
 from .boxes import *
 from .classification import *
+from .ctc import *
+from .gfl import *
 
 WIDTH = 1  # elements in a vector of this build
