@@ -24,8 +24,8 @@ class OpCase:
     call(*tensors, **keywords) -> Tensor or tuple of Tensors; examples(draw) -> Example, where draw is hypothesis's;
     torch(torch, *tensors, **keywords): the same in torch (None: torch does not have it); ops: names in autograd.OPS
     that the row covers; constant: positions of inputs that take no gradient; float32 and float64: tolerance relative
-    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin; weighted:
-    its gradient holds a factor of the function constant by definition, so that it is not what differences give.
+    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin;
+    weighted: its gradient holds a factor of the function constant by definition, and is not what differences give.
     """
 
     name: str

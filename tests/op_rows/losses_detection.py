@@ -49,3 +49,17 @@ case("quality_focal_loss", F.quality_focal_loss, qualities, constant=(1,))
 case("distribution_focal_loss", F.distribution_focal_loss, bins, torch_distribution_focal_loss, constant=(1,))
 case("integral", F.integral, lambda draw: Example((normal(draw, *shape(draw, extent=9)),)),
      lambda t, x: (x.softmax(-1)*t.arange(x.shape[-1])).sum(-1), ops=("softmax",))
+
+
+def mined(draw: Any) -> Example:
+    """Losses that differ by more than differences move them."""
+    n, a = draw(st.integers(1, 3)), draw(st.sampled_from([1, 4, 19]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return Example((rng.permutation(n*a).reshape(n, a)*0.1, rng.choice([-1, 0, 0, 0, 1], (n, a))),
+                   {"neg_pos_ratio": draw(st.sampled_from([0, 1.5, 3]))})
+
+
+case("hard_negatives", lambda losses, labels, **k: losses*F.hard_negatives(losses, labels, **k), mined, constant=(1,),
+     composed=True)
+case("one_hot_max", lambda x: x*F.one_hot_max(x), lambda draw: Example((normal(draw, *shape(draw)),)),
+     lambda t, x: x*t.nn.functional.one_hot(x.argmax(-1), x.shape[-1]), composed=True)

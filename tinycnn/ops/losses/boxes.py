@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,7 +18,7 @@ class BoxLoss(Function):
     """What losses of pairs of boxes share; `kind` is one of KINDS."""
 
     inputs = ("boxes1", "boxes2")
-    attributes = ("reduction", "eps")
+    attributes: ClassVar[tuple[str, ...]] = ("reduction", "eps")
     kind = "linear"
     reduction: str
     eps: float

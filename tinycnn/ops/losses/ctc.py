@@ -83,7 +83,8 @@ def _labels(targets: np.ndarray, lengths: np.ndarray, classes: int, blank: int) 
     there = np.arange(most) < lengths[:, None]
     if targets.ndim == 1:
         if len(targets) != lengths.sum():
-            raise ValueError(f"ctc_loss: targets holds {len(targets)} labels, but target_lengths sum to {lengths.sum()}")
+            raise ValueError(f"ctc_loss: targets holds {len(targets)} labels, but target_lengths sum to "
+                             f"{lengths.sum()}")
         given = targets
     else:
         given = targets[:, :most][there[:, :targets.shape[1]]]

@@ -110,11 +110,12 @@ def quality_focal_loss(pred, target, beta: float = 2.0, weight=None, reduction: 
 
 
 def distribution_focal_loss(pred, label, weight=None, reduction: str = "mean"):
-    """-((l + 1 - y) log S_l + (y - l) log S_l+1), S = softmax of logits pred (N, n + 1), labels y = label in [0, n] (N,).
+    """-((l + 1 - y) log S_l + (y - l) log S_l+1) of logits pred (N, n + 1), labels y = label in [0, n] (N,).
 
-    l is the bin below the label: what a box side is, between two bins, is learnt by both.  weight: of each loss, (N,).
-    reduction: "mean" (over N), "sum", "none".  No gradient flows to the label.  Raises ValueError naming a label beyond
-    [0, n] (NaN too) and shapes that do not fit.  Li et al., "Generalized focal loss", NeurIPS 2020, equation 6.
+    S = softmax(pred); l is the bin below the label: what a box side is, between two bins, is learnt by both.
+    weight: of each loss, (N,).  reduction: "mean" (over N), "sum", "none".  No gradient flows to the label.
+    Raises ValueError naming a label beyond [0, n] (NaN too) and shapes that do not fit.
+    Li et al., "Generalized focal loss", NeurIPS 2020, equation 6.
 
     >>> distribution_focal_loss(np.zeros((2, 4)), np.array([1.25, 3.0]), reduction="none").numpy().round(4).tolist()
     [1.3863, 1.3863]
