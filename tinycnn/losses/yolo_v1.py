@@ -89,7 +89,8 @@ def _check_grid(pred: Tensor, classes: Tensor, labels: Tensor, boxes: Tensor) ->
         raise ValueError(f"YOLOv1Loss: pred must be (N, S, S, B, 5), got the shape {pred.shape}")
     require_batch("YOLOv1Loss", "pred", pred)
     cells, of = pred.shape[:3], f"pred of shape {pred.shape}"
-    require_shape("YOLOv1Loss", "classes", classes, (*cells, *classes.shape[3:4]), of)
+    if classes.ndim != 4 or classes.shape[:3] != cells:
+        raise ValueError(f"YOLOv1Loss: classes has shape {classes.shape}, expected {cells} and C for {of}")
     require_batch("YOLOv1Loss", "classes", classes)
     require_shape("YOLOv1Loss", "labels", labels, cells, of)
     require_shape("YOLOv1Loss", "boxes", boxes, (*cells, 4), of)
