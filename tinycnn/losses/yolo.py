@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -43,11 +43,20 @@ from .terms import (
 MOST_GROWTH = math.log(1000)  # of a box over its anchor: e^tw stays finite, whatever an untrained head says
 
 
+class Said(NamedTuple):
+    """What the head says of each anchor at each cell: (N, A, H, W, 2), (..., 2), (N, A, H, W), (..., C)."""
+
+    xy: Tensor
+    wh: Tensor
+    objectness: Tensor
+    classes: Tensor
+
+
 class AnchorLoss(Module):
     """What the losses of versions 2 to 4 share: they differ in `_box`, `_objectness` and `_class`.
 
     anchors: (w, h) of each in pixels; stride: pixels from cell to cell.  A prediction whose IoU with any truth exceeds
-    ignore_threshold is not asked to say "no object".  The lambdas weigh the four terms.
+    ignore_threshold is not asked to say "no object".  weights: of the terms, by name.
     """
 
     shown = ("anchors", "stride", "ignore_threshold")
@@ -71,30 +80,32 @@ class AnchorLoss(Module):
 
     def forward(self, raw: Any, labels: Any, boxes: Any, truths: Any) -> dict[str, Tensor]:
         raw, labels, boxes, truths = tensors(raw, labels, boxes, truths)
-        t = self._by_anchor(raw)                                                        # (N, A, H, W, 5 + C)
-        self._check(t, labels, boxes, truths)
-        there = (labels >= 0).astype(t.dtype)
-        truth = F.where((labels >= 0).unsqueeze(4), boxes, self._default(t))
+        said = self._by_anchor(raw)
+        self._check(said, labels, boxes, truths)
+        there = (labels >= 0).astype(raw.dtype)
+        truth = F.where((labels >= 0).unsqueeze(4), boxes, self._default(said.xy))
         with no_grad():
-            decoded = self._decode(t)
-            best = F.best_iou(decoded.reshape(len(t), -1, 4), truths).reshape(labels.shape)
-        empty = (labels == -1).astype(t.dtype) * (best <= self.ignore_threshold).astype(t.dtype)
-        terms = {"box": self._box(t, truth) * there,
-                 "objectness": self._objectness(t[..., 4], iou_of_pairs(decoded, truth)) * there,
-                 "noobj": self._no_object(t[..., 4]) * empty,
-                 "class": self._class(t[..., 5:], labels) * there}
-        return per_image({name: term * self.weights[name] for name, term in terms.items()}, len(t))
+            decoded = self._decode(said)
+            best = F.best_iou(decoded.reshape(len(raw), -1, 4), truths).reshape(labels.shape)
+        empty = (labels == -1).astype(raw.dtype) * (best <= self.ignore_threshold).astype(raw.dtype)
+        terms = {"box": self._box(said, truth) * there,
+                 "objectness": self._objectness(said.objectness, iou_of_pairs(decoded, truth)) * there,
+                 "noobj": self._no_object(said.objectness) * empty,
+                 "class": self._class(said.classes, labels) * there}
+        return per_image({name: term * self.weights[name] for name, term in terms.items()}, len(raw))
 
     # ---- geometry
-    def _by_anchor(self, raw: Tensor) -> Tensor:
-        """The head's output with anchors apart and what is said of each last."""
+    def _by_anchor(self, raw: Tensor) -> Said:
+        """The head's output, taken apart."""
         a = len(self.anchors)
         if raw.ndim != 4 or raw.shape[1] % a or raw.shape[1] // a < 6:
             raise ValueError(f"{self._name}: raw must be (N, {a} (5 + C), H, W) for {a} anchors and C classes, "
                              f"got the shape {raw.shape}")
         require_batch(self._name, "raw", raw)
         n, channels, h, w = raw.shape
-        return raw.reshape(n, a, channels // a, h, w).transpose(0, 1, 3, 4, 2)
+        t = raw.reshape(n, a, channels // a, h, w).transpose(0, 1, 3, 4, 2)
+        xy, wh, objectness, classes = F.split(t, [2, 2, 1, channels // a - 5], -1)
+        return Said(xy, wh, objectness.reshape(n, a, h, w), classes)
 
     def _cells(self, t: Tensor) -> np.ndarray:
         """Column and row of each cell, (H, W, 2)."""
@@ -110,21 +121,22 @@ class AnchorLoss(Module):
         centre, half = (self._cells(t) + t.dtype.type(0.5)) * t.dtype.type(self.stride), self._sides(t) / 2
         return np.concatenate([centre - half, centre + half], -1)
 
-    def _decode(self, t: Tensor) -> Tensor:
+    def _decode(self, said: Said) -> Tensor:
         """Boxes in pixels, (N, A, H, W, 4)."""
-        xy = F.sigmoid(t[..., :2]) * self.scale_xy - (self.scale_xy - 1) / 2
-        return corners((xy + self._cells(t)) * self.stride, t[..., 2:4].clip(high=MOST_GROWTH).exp() * self._sides(t))
+        xy = F.sigmoid(said.xy) * self.scale_xy - (self.scale_xy - 1) / 2
+        sides = said.wh.clip(high=MOST_GROWTH).exp() * self._sides(said.wh)
+        return corners((xy + self._cells(said.xy)) * self.stride, sides)
 
-    def _encode(self, t: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    def _encode(self, truth: Tensor) -> tuple[Tensor, Tensor]:
         """What σ(tx), σ(ty) and tw, th should be."""
         low, high = truth[..., :2], truth[..., 2:4]
-        return ((low + high) * (0.5 / self.stride) - self._cells(t), ((high - low) / self._sides(t)).log())
+        return (low + high) * (0.5 / self.stride) - self._cells(truth), ((high - low) / self._sides(truth)).log()
 
     # ---- terms, each (N, A, H, W)
-    def _box(self, t: Tensor, truth: Tensor) -> Tensor:
+    def _box(self, said: Said, truth: Tensor) -> Tensor:
         """Squared errors of σ(tx), σ(ty), tw, th."""
-        xy, wh = self._encode(t, truth)
-        return (squared_error(F.sigmoid(t[..., :2]), xy) + squared_error(t[..., 2:4], wh)).sum(-1)
+        xy, wh = self._encode(truth)
+        return (squared_error(F.sigmoid(said.xy), xy) + squared_error(said.wh, wh)).sum(-1)
 
     def _objectness(self, x: Tensor, iou: Tensor) -> Tensor:
         """Where there is an object: the logistic loss of 1."""
@@ -139,15 +151,15 @@ class AnchorLoss(Module):
         return bce_with_logits(x, one_hot(labels, x)).sum(-1)
 
     # ---- contract
-    def _check(self, t: Tensor, labels: Tensor, boxes: Tensor, truths: Tensor) -> None:
-        places = t.shape[:4]
+    def _check(self, said: Said, labels: Tensor, boxes: Tensor, truths: Tensor) -> None:
+        places = said.objectness.shape
         of = f"{places[1]} anchors and raw with {places[0]} images of {places[2]} x {places[3]} cells"
         require_shape(self._name, "labels", labels, places, of)
         require_shape(self._name, "boxes", boxes, (*places, 4), of)
-        require_shape(self._name, "truths", truths, (len(t), *truths.shape[1:2], 4), of)
+        require_shape(self._name, "truths", truths, (places[0], *truths.shape[1:2], 4), of)
         for name, array in (("boxes", boxes), ("truths", truths)):
-            require_type(self._name, name, array, t)
-        require_labels(self._name, labels, -2, t.shape[4] - 5)
+            require_type(self._name, name, array, said.xy)
+        require_labels(self._name, labels, -2, said.classes.shape[-1])
         flat = (labels.data >= 0) & ~(boxes.data[..., 2:] > boxes.data[..., :2]).all(-1)
         if flat.any():
             at = tuple(int(k) for k in np.argwhere(flat)[0])
@@ -220,11 +232,11 @@ class YOLOv3Loss(AnchorLoss):
             raise ValueError(f"YOLOv3Loss: xy must be 'sse' or 'bce', got {xy!r}")
         self.xy = xy
 
-    def _box(self, t: Tensor, truth: Tensor) -> Tensor:
+    def _box(self, said: Said, truth: Tensor) -> Tensor:
         if self.xy == "sse":
-            return super()._box(t, truth)
-        xy, wh = self._encode(t, truth)
-        return (bce_with_logits(t[..., :2], xy.clip(0, 1)) + squared_error(t[..., 2:4], wh)).sum(-1)
+            return super()._box(said, truth)
+        xy, wh = self._encode(truth)
+        return (bce_with_logits(said.xy, xy.clip(0, 1)) + squared_error(said.wh, wh)).sum(-1)
 
 
 class YOLOv4Loss(AnchorLoss):
@@ -245,5 +257,5 @@ class YOLOv4Loss(AnchorLoss):
         super().__init__(anchors, stride, ignore_threshold, weights)
         self.scale_xy = scale_xy
 
-    def _box(self, t: Tensor, truth: Tensor) -> Tensor:
-        return F.complete_box_iou_loss(self._decode(t), truth)
+    def _box(self, said: Said, truth: Tensor) -> Tensor:
+        return F.complete_box_iou_loss(self._decode(said), truth)
