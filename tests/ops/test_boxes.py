@@ -134,3 +134,15 @@ class TestBestIoU:
             F.best_iou(boxes(0, 3), boxes(0, 3))
         with pytest.raises(ValueError, match=r"best_iou: truths has shape \(2, 3, 4\), expected \(1, M, 4\)"):
             F.best_iou(boxes(0, 3)[None], np.zeros((2, 3, 4)))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float64, 1e-14)])
+def test_the_angle_keeps_its_digits_for_any_ratio(dtype, tolerance):
+    """Of boxes far apart IoU is 0, so CIoU differs from DIoU by v² / (1 + v + eps), from which v can be told."""
+    w = np.concatenate([np.logspace(-4, 4, 301), [0, 0.41421356, 1, 2.41421356]])
+    a = np.stack([np.zeros_like(w), np.zeros_like(w), w, np.ones_like(w)], 1).astype(dtype)
+    b = np.array([[2e4, 2e4, 2e4 + 1, 2e4 + 1]], dtype)
+    difference = (F.distance_box_iou(a, b) - F.complete_box_iou(a, b)).astype(np.float64)
+    v = 4/np.pi**2*(np.arctan(a[:, 2:3].astype(np.float64)) - np.pi/4)**2
+    np.testing.assert_allclose(difference, v*v/(1 + v + 1e-7), atol=tolerance)
