@@ -19,8 +19,9 @@ def boxes(draw: Any, *shape: int) -> np.ndarray:
 
 
 def pairs(draw: Any) -> Example:
+    """From one seed: two could be the same, and boxes that coincide have kinks."""
     shape = draw(st.sampled_from([(), (1,), (3,), (17,), (2, 5), (37,)]))
-    return Example((boxes(draw, *shape), boxes(draw, *shape)),
+    return Example(tuple(boxes(draw, 2, *shape)),
                    {"reduction": draw(st.sampled_from(["mean", "sum", "none"]))})
 
 
