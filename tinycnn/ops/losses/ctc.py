@@ -43,23 +43,26 @@ class CTCLoss(Function, op="ctc_loss"):
         skip, losses = np.empty((n, alpha.shape[2]), alpha.dtype), np.empty(n, alpha.dtype)
         kernels(alpha.dtype, "losses").ctc_loss_forward(log_probs, labels, lengths, label_lengths, self.blank, alpha,
                                                         skip, losses)
-        self.save(fixed=(log_probs, labels, lengths, label_lengths, self.blank, alpha, skip, losses))
-        return self._reduce(np.where(np.isinf(losses), 0, losses) if self.zero_infinity else losses, label_lengths)
+        share = self._share(label_lengths, losses)
+        self.save(log_probs=log_probs, labels=labels, lengths=lengths, label_lengths=label_lengths, alpha=alpha,
+                  skip=skip, losses=losses, share=share)
+        counted = np.where(np.isinf(losses), 0, losses) if self.zero_infinity else losses
+        return counted if self.reduction == "none" else (counted * share).sum()
 
-    def _reduce(self, losses, label_lengths):
+    def _share(self, label_lengths, losses):
+        """What each loss counts in the result."""
         if self.reduction == "mean":
-            return (losses / np.maximum(label_lengths, 1).astype(losses.dtype)).mean()
-        return losses if self.reduction == "none" else losses.sum()
+            return 1 / (len(losses) * np.maximum(label_lengths, 1)).astype(losses.dtype)
+        return np.ones_like(losses)
 
     def backward(self, gy):
-        log_probs, _, _, label_lengths, _, _, skip, losses = self.saved.fixed
-        if self.reduction == "mean":
-            gy = gy / (len(losses) * np.maximum(label_lengths, 1)).astype(losses.dtype)
-        each = np.array(np.broadcast_to(gy, losses.shape))
+        s = self.saved
+        each = gy * s.share
         if self.zero_infinity:
-            each[np.isinf(losses)] = 0
-        gx, work = np.empty_like(log_probs), np.empty((len(skip), 2, skip.shape[1]), skip.dtype)
-        kernels(gx.dtype, "losses").ctc_loss_backward(*self.saved.fixed, each, work, gx)
+            each[np.isinf(s.losses)] = 0
+        gx, work = np.empty_like(s.log_probs), np.empty((len(s.skip), 2, s.skip.shape[1]), s.skip.dtype)
+        kernels(gx.dtype, "losses").ctc_loss_backward(s.log_probs, s.labels, s.lengths, s.label_lengths, self.blank,
+                                                      s.alpha, s.skip, s.losses, each, work, gx)
         return gx, None, None, None
 
 
