@@ -19,9 +19,11 @@ def _boxes(op: str, name: str, boxes: Any) -> np.ndarray:
     array = boxes.data if isinstance(boxes, Tensor) else np.asarray(boxes)
     if array.ndim != 2 or array.shape[1] != 4:
         raise ValueError(f"{op}: {name} must be (N, 4), rows of x1, y1, x2, y2; got the shape {array.shape}")
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{op}: {name} must be numbers, got {array.dtype}")
-    return np.ascontiguousarray(array if array.dtype.kind == "f" else array.astype(np.float32))
+    if array.dtype.kind in "iu":
+        array = array.astype(np.float32)
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{op}: {name} must be float32, float64 or integers, got {array.dtype}")
+    return np.ascontiguousarray(array)
 
 
 def _matrix(op: str, boxes1: Any, boxes2: Any, *eps: float) -> np.ndarray:

@@ -125,7 +125,8 @@ GOOD = (logits(5, 2, 4), np.array([[1, 2, 3], [2, 1, 0]]), (5, 4), (3, 2))
     ({2: (5,)}, r"input_lengths has shape \(1,\), expected \(2,\)"),
     ({3: (3, 4)}, r"target_lengths\[1\] is 4, expected 0 <= length <= 3"),
     ({3: (3, 2, 1)}, r"target_lengths has shape \(3,\), expected \(2,\)"),
-    ({1: np.array([1, 2]), 3: (3, -1)}, r"target_lengths\[1\] is -1, expected 0 <= length$"),
+    ({1: np.array([1, 2]), 3: (1, -1)}, r"target_lengths\[1\] is -1, expected 0 <= length <= 2"),
+    ({1: np.array([1, 2]), 3: (2**62, 2**62)}, r"target_lengths\[0\] is 4611686018427387904"),
 ], ids=str)
 def test_refusals(changed, message):
     with pytest.raises(ValueError, match=f"ctc_loss: {message}"):

@@ -29,21 +29,21 @@ cdef inline void side_gradient(vf a1, vf a2, vf b1, vf b2, const Side *g, Corner
         ga.x1, ga.x2, gb.x1, gb.x2 = a_one, a_two, b_one, b_two
 
 
-cdef inline vf pair_loss(int kind, const Side *x, const Side *y, vf eps) noexcept nogil:
-    cdef vf common = intersection(x, y), hull, v
-    cdef vf all = x.a*y.a + x.b*y.b - common, iou = common/(all + eps)
+cdef inline vf box_pair_loss(int kind, const Side *x, const Side *y, vf eps) noexcept nogil:
+    cdef vf common = intersection(x, y), hull, distance, v
+    cdef vf covered = x.a*y.a + x.b*y.b - common, iou = common/(covered + eps)
     if kind == LINEAR:
         return vset(1) - iou
     if kind == LOGARITHMIC:
         return -vlog(vmax(eps, iou))
     if kind == GENERALIZED:
         hull = x.hull*y.hull
-        return vset(1) - iou + (hull - all)/(hull + eps)
-    hull = vset(1) - iou + (x.offset*x.offset + y.offset*y.offset)/(x.hull*x.hull + y.hull*y.hull + eps)
+        return vset(1) - iou + (hull - covered)/(hull + eps)
+    distance = vset(1) - iou + (x.offset*x.offset + y.offset*y.offset)/(x.hull*x.hull + y.hull*y.hull + eps)
     if kind == DISTANCE:
-        return hull
+        return distance
     v = aspect_penalty(aspect(x.b, y.b) - aspect(x.a, y.a))
-    return hull + v*v/(vset(1) - iou + v + eps)
+    return distance + v*v/(vset(1) - iou + v + eps)
 
 
 cdef inline void centre_gradient(const Side *x, const Side *y, vf eps, vf g, Side *gx, Side *gy) noexcept nogil:
@@ -59,32 +59,33 @@ cdef inline void aspect_gradient(const Side *x, const Side *y, vf iou, vf eps, v
     """Of the term alpha v: d arctan(w/h) = (h dw - w dh) / (w^2 + h^2)."""
     cdef vf difference = aspect(x.b, y.b) - aspect(x.a, y.a)
     cdef vf v = aspect_penalty(difference)
-    cdef vf turn = vset(2*<real>0.40528473456935108578)*difference*g*v/(vset(1) - iou + v + eps)
+    cdef vf turn = vset(<real>(2*ASPECT_SCALE))*difference*g*v/(vset(1) - iou + v + eps)
     cdef vf for_a = ratio(-turn, x.a*x.a + y.a*y.a), for_b = ratio(turn, x.b*x.b + y.b*y.b)
     gx.a, gy.a = gx.a + for_a*y.a, gy.a - for_a*x.a
     gx.b, gy.b = gx.b + for_b*y.b, gy.b - for_b*x.b
 
 
-cdef inline void pair_gradient(int kind, const Side *x, const Side *y, vf eps, vf g, Side *gx, Side *gy) noexcept nogil:
+cdef inline void box_pair_gradient(int kind, const Side *x, const Side *y, vf eps, vf g, Side *gx,
+                                   Side *gy) noexcept nogil:
     """Gradients of the lengths."""
     cdef vf common = intersection(x, y)
-    cdef vf all = x.a*y.a + x.b*y.b - common, below = vset(1)/(all + eps), iou = common*below
-    cdef vf for_common = -g*below, for_all = g*iou*below, hull
+    cdef vf covered = x.a*y.a + x.b*y.b - common, below = vset(1)/(covered + eps), iou = common*below
+    cdef vf for_common = -g*below, for_covered = g*iou*below, hull
     cdef vi overlapping = vgt(common, vzero())
     gx.hull, gy.hull, gx.offset, gy.offset = vzero(), vzero(), vzero(), vzero()
     if kind == LOGARITHMIC:
         for_common = vselect(vgt(iou, eps), for_common/iou, vzero())
-        for_all = vselect(vgt(iou, eps), g*below, vzero())
+        for_covered = vselect(vgt(iou, eps), g*below, vzero())
     elif kind == GENERALIZED:
         hull = x.hull*y.hull
-        for_all = for_all - g/(hull + eps)
-        gx.hull = g*(vset(1) - (hull - all)/(hull + eps))/(hull + eps)
+        for_covered = for_covered - g/(hull + eps)
+        gx.hull = g*(vset(1) - (hull - covered)/(hull + eps))/(hull + eps)
         gy.hull, gx.hull = gx.hull*x.hull, gx.hull*y.hull
     elif kind >= DISTANCE:
         centre_gradient(x, y, eps, g, gx, gy)
-    for_common = vselect(overlapping, for_common - for_all, vzero())          # U = A + B - I
+    for_common = vselect(overlapping, for_common - for_covered, vzero())          # U = A + B - I
     gx.common, gy.common = for_common*y.common, for_common*x.common
-    gx.a, gy.a, gx.b, gy.b = for_all*y.a, for_all*x.a, for_all*y.b, for_all*x.b
+    gx.a, gy.a, gx.b, gy.b = for_covered*y.a, for_covered*x.a, for_covered*y.b, for_covered*x.b
     if kind == COMPLETE:
         aspect_gradient(x, y, iou, eps, g, gx, gy)
 
@@ -96,7 +97,7 @@ cdef void box_loss_span(int kind, const real *boxes1, const real *boxes2, real *
     while i < n:
         a, b = corners(boxes1 + 4*i, n - i), corners(boxes2 + 4*i, n - i)
         x, y = side(a.x1, a.x2, b.x1, b.x2), side(a.y1, a.y2, b.y1, b.y2)
-        vstore_part(loss + i, pair_loss(kind, &x, &y, vset(eps)), lanes_of(n - i))
+        vstore_part(loss + i, box_pair_loss(kind, &x, &y, vset(eps)), lanes_of(n - i))
         i += VW
 
 
@@ -118,7 +119,7 @@ cdef void box_loss_gradient_span(int kind, const real *boxes1, const real *boxes
     while i < n:
         a, b = corners(boxes1 + 4*i, n - i), corners(boxes2 + 4*i, n - i)
         x, y = side(a.x1, a.x2, b.x1, b.x2), side(a.y1, a.y2, b.y1, b.y2)
-        pair_gradient(kind, &x, &y, vset(eps), vload_part(g + i, lanes_of(n - i)), &gx, &gy)
+        box_pair_gradient(kind, &x, &y, vset(eps), vload_part(g + i, lanes_of(n - i)), &gx, &gy)
         side_gradient(a.x1, a.x2, b.x1, b.x2, &gx, &ga, &gb, False)
         side_gradient(a.y1, a.y2, b.y1, b.y2, &gy, &ga, &gb, True)
         store_corners(&ga, g1 + 4*i, n - i)

@@ -1,10 +1,11 @@
-# Boxes (x1, y1, x2, y2), and how well two of them agree.  With I the area of the intersection, U = A + B - I that of the
-# union, C that of the smallest box around both (sides cw, ch), d the distance of the centres:
+# Boxes (x1, y1, x2, y2), and how well two of them agree.  With I the area of the intersection, U = A + B - I that of
+# the union, C that of the smallest box around both (sides cw, ch), d the distance of the centres:
 #
 #     IoU      I / U                                                        0 where U is 0
 #     GIoU     IoU - (C - U) / C                                            Rezatofighi et al., CVPR 2019
 #     DIoU     IoU - d^2 / (cw^2 + ch^2 + eps)                              Zheng et al., AAAI 2020
-#     CIoU     DIoU - alpha v,   v = (4 / pi^2) (arctan(w_b / h_b) - arctan(w_a / h_a))^2,   alpha = v / (1 - IoU + v + eps)
+#     CIoU     DIoU - alpha v                                                where alpha = v / (1 - IoU + v + eps),
+#                                                                            v = 4 / pi^2 (difference of arctan w / h)^2
 #
 # All is told axis by axis: a Side is what the intervals of two boxes on one axis say of each other.  Vectors run over
 # boxes: a matrix takes its second set as four planes, a row of it is one box against them, and rows are shared out;
@@ -18,6 +19,9 @@ cdef struct Corners:
 
 cdef struct Side:
     vf common, a, b, hull, offset     # lengths: of the intersection, of each, of what is around both; between centres
+
+
+cdef double ASPECT_SCALE = 0.40528473456935108578             # 4 / pi^2, so that v is 1 for angles pi/2 apart
 
 
 cdef inline ix lanes_of(ix n) noexcept nogil:
@@ -75,23 +79,23 @@ cdef inline vf aspect(vf w, vf h) noexcept nogil:
 
 cdef inline vf aspect_penalty(vf difference) noexcept nogil:
     """v of CIoU."""
-    return vset(<real>0.40528473456935108578)*difference*difference           # 4 / pi^2
+    return vset(<real>ASPECT_SCALE)*difference*difference
 
 
 cdef inline vf agreement(int kind, const Corners *a, const Corners *b, vf eps, vf aspect_a) noexcept nogil:
     cdef Side x = side(a.x1, a.x2, b.x1, b.x2), y = side(a.y1, a.y2, b.y1, b.y2)
-    cdef vf common = intersection(&x, &y), hull, v
-    cdef vf all = x.a*y.a + x.b*y.b - common, iou = ratio(common, all)
+    cdef vf common = intersection(&x, &y), hull, distance, v
+    cdef vf covered = x.a*y.a + x.b*y.b - common, iou = ratio(common, covered)
     if kind == LINEAR:
         return iou
     if kind == GENERALIZED:
         hull = x.hull*y.hull
-        return iou - ratio(hull - all, hull)
-    hull = iou - (x.offset*x.offset + y.offset*y.offset)/(x.hull*x.hull + y.hull*y.hull + eps)
+        return iou - ratio(hull - covered, hull)
+    distance = iou - (x.offset*x.offset + y.offset*y.offset)/(x.hull*x.hull + y.hull*y.hull + eps)
     if kind == DISTANCE:
-        return hull
+        return distance
     v = aspect_penalty(aspect(x.b, y.b) - aspect_a)
-    return hull - v*v/(vset(1) - iou + v + eps)
+    return distance - v*v/(vset(1) - iou + v + eps)
 
 
 cdef inline void agreement_row(int kind, const real *box, const real *planes, real *y, ix m, real eps) noexcept nogil:

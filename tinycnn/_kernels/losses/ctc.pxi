@@ -2,17 +2,18 @@
 #
 # A target of L labels becomes S = 2 L + 1 states: a blank before, between and after the labels.  The probability of the
 # target is the sum over all walks through the states, one state a frame, each of which emits its symbol: a walk starts
-# in state 0 or 1, stays, goes on by one, or by two where that skips a blank between different labels, and ends in one of
-# the last two states.  With e_t(s) = log_probs[t, symbol of s] and logs of sums of exponentials for sums:
+# in state 0 or 1, stays, goes on by one, or by two where that skips a blank between different labels, and ends in one
+# of the last two states.  With e_t(s) = log_probs[t, symbol of s] and logs of sums of exponentials for sums:
 #
 #     alpha_t(s) = e_t(s) + log(alpha_t-1(s) + alpha_t-1(s - 1) [+ alpha_t-1(s - 2)])
-#     beta_t(s)  = log(q(s) + q(s + 1) [+ q(s + 2)]),   q(s) = e_t+1(s) + beta_t+1(s)          without frame t's own symbol
+#     beta_t(s)  = log(q(s) + q(s + 1) [+ q(s + 2)]),   q(s) = e_t+1(s) + beta_t+1(s)
 #     loss       = -log(alpha_T-1(S - 1) + alpha_T-1(S - 2))
 #     d loss / d log_probs[t, c] = -sum over the states s of symbol c of e^(alpha_t(s) + beta_t(s) + loss)
 #
-# alpha_t(s) includes frame t's symbol and beta_t(s) does not, so nothing is divided, and symbols of probability 0 are no
-# special case.  A vector runs over states, at three offsets of the frame before; two places of -infinity stand before a
-# row of alpha, and after a row of q, and `skip` is 0 or -infinity, so no state is an exception.  Sequences are shared out.
+# alpha_t(s) includes frame t's symbol and beta_t(s) does not, so nothing is divided, and symbols of probability 0 are
+# no special case.  A vector runs over states, at three offsets of the frame before; two places of -infinity stand
+# before a row of alpha, and after a row of q, and `skip` is 0 or -infinity, so no state is an exception.  Sequences are
+# shared out.
 
 cdef inline vf log_add(vf a, vf b, vf c) noexcept nogil:
     """log(e^a + e^b + e^c), -infinity where all are."""
@@ -105,8 +106,8 @@ cdef void ctc_gradient_frame(const real *alpha, const real *beta, real loss, rea
         gx[symbol(labels, s, blank)] -= share[s]
 
 
-cdef void ctc_gradient(const real *log_probs, ix frames, ix stride, ix classes, const int64_t *labels, ix states, ix blank,
-                       const real *alpha, ix pitch, const real *skip, real loss, real g, real *work,
+cdef void ctc_gradient(const real *log_probs, ix frames, ix stride, ix classes, const int64_t *labels, ix states,
+                       ix blank, const real *alpha, ix pitch, const real *skip, real loss, real g, real *work,
                        real *gx) noexcept nogil:
     """Of a sequence; without any walk it is NaN, or 0 where g is."""
     cdef ix t
@@ -143,7 +144,8 @@ cdef int require_sequences(const real[:, :, ::1] log_probs, const int64_t[:, ::1
             and skip.shape[1] == 2*most + 3, "ctc_loss: alpha must be (n, t, 2 s + 3), skip (n, 2 s + 3)")
     require(0 <= blank < classes, "ctc_loss: blank is not a class")
     for i in range(n):
-        require(0 <= input_lengths[i] <= frames and 0 <= target_lengths[i] <= most, "ctc_loss: a length is out of range")
+        require(0 <= input_lengths[i] <= frames, "ctc_loss: an input length is out of range")
+        require(0 <= target_lengths[i] <= most, "ctc_loss: a target length is out of range")
         for k in range(target_lengths[i]):
             require(0 <= targets[i, k] < classes, "ctc_loss: a target is not a class")
     return 0

@@ -7,8 +7,8 @@
 #
 # e^-|x| overflows nowhere and gives p and 1 - p with all digits; d is taken from whichever of the two is small.
 #
-# Distribution focal loss, equation 6, over rows of logits x_0 .. x_n and labels y in [0, n], with l = floor y (n - 1 for
-# y = n) and S = softmax(x):
+# Distribution focal loss, equation 6, over rows of logits x_0 .. x_n and labels y in [0, n], with l = floor y (n - 1
+# for y = n) and S = softmax(x):
 #
 #     loss = -((l + 1 - y) log S_l + (y - l) log S_l+1)          gx = g (S - the two weights at their places)
 

@@ -37,7 +37,7 @@ class CTCLoss(Function, op="ctc_loss"):
     def forward(self, log_probs, targets, input_lengths, target_lengths):
         frames, n, classes = log_probs.shape
         lengths = _lengths("input_lengths", input_lengths, frames)
-        label_lengths = _lengths("target_lengths", target_lengths, targets.shape[1] if targets.ndim == 2 else None)
+        label_lengths = _lengths("target_lengths", target_lengths, targets.shape[-1])
         labels = _labels(targets, label_lengths, classes, self.blank)
         alpha = np.empty((n, frames, 2 * labels.shape[1] + 3), log_probs.dtype)
         skip, losses = np.empty((n, alpha.shape[2]), alpha.dtype), np.empty(n, alpha.dtype)
@@ -66,15 +66,14 @@ class CTCLoss(Function, op="ctc_loss"):
         return gx, None, None, None
 
 
-def _lengths(name: str, lengths: np.ndarray, most: int | None) -> np.ndarray:
+def _lengths(name: str, lengths: np.ndarray, most: int) -> np.ndarray:
     """Lengths as int64, each within [0, most]."""
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"ctc_loss: {name} must be integers, got {lengths.dtype}")
-    wrong = (lengths < 0) if most is None else (lengths < 0) | (lengths > most)
+    wrong = (lengths < 0) | (lengths > most)
     if wrong.any():
         at = int(wrong.argmax())
-        raise ValueError(f"ctc_loss: {name}[{at}] is {lengths[at]}, expected 0 <= length"
-                         + ("" if most is None else f" <= {most}"))
+        raise ValueError(f"ctc_loss: {name}[{at}] is {lengths[at]}, expected 0 <= length <= {most}")
     return np.ascontiguousarray(lengths, np.int64)
 
 
