@@ -1,11 +1,11 @@
 # Boxes (x1, y1, x2, y2), and how well two of them agree.  With I the area of the intersection, U = A + B - I that of
 # the union, C that of the smallest box around both (sides cw, ch), d the distance of the centres:
 #
-#     IoU      I / U                                                        0 where U is 0
-#     GIoU     IoU - (C - U) / C                                            Rezatofighi et al., CVPR 2019
-#     DIoU     IoU - d^2 / (cw^2 + ch^2 + eps)                              Zheng et al., AAAI 2020
-#     CIoU     DIoU - alpha v                                                where alpha = v / (1 - IoU + v + eps),
-#                                                                            v = 4 / pi^2 (difference of arctan w / h)^2
+#     IoU      I / U                                          0 where U is 0
+#     GIoU     IoU - (C - U) / C                              Rezatofighi et al., CVPR 2019
+#     DIoU     IoU - d^2 / (cw^2 + ch^2 + eps)                Zheng et al., AAAI 2020
+#     CIoU     DIoU - alpha v                                 with alpha = v / (1 - IoU + v + eps) and
+#                                                             v = 4 / pi^2 (arctan w_b / h_b - arctan w_a / h_a)^2
 #
 # All is told axis by axis: a Side is what the intervals of two boxes on one axis say of each other.  Vectors run over
 # boxes: a matrix takes its second set as four planes, a row of it is one box against them, and rows are shared out;
