@@ -40,6 +40,7 @@ cdef extern from "simd_math.h" nogil:
     vf vsigmoid(vf x)
     vf vlog(vf x)
     vf vlog1p(vf x)
+    vf vatan(vf x)
     real LEAST_NORMAL
 
 ctypedef Py_ssize_t ix

@@ -24,6 +24,7 @@
 #  define LEAST_NORMAL 0x1p-1022
 #  define SQRT_HALF_BITS 0x3fe6a09e667f3bcd
 #  define LOG_TERMS    10
+#  define ATAN_TERMS   21
 #else
 #  define EXP_LOWEST  -104.0f
 #  define EXP_NORMAL  -87.0f
@@ -38,6 +39,7 @@
 #  define LEAST_NORMAL 0x1p-126f
 #  define SQRT_HALF_BITS 0x3f3504f3
 #  define LOG_TERMS    5
+#  define ATAN_TERMS   9
 #endif
 #define LOG2_E ((real)1.44269504088896340736)
 
@@ -105,4 +107,16 @@ static inline vf vlog1p(vf x) {
     vf y = vset(1) + x;
     vi as_it_is = (y == vset(1)) | (y == vset(INFINITY));
     return vselect(as_it_is, x, vlog(y) * (x / (y - vset(1))));
+}
+
+/* arctan x, from |x| brought down to u in [-0.4143, 0.4143] by arctan x = pi/2 - arctan 1/x above 1, and
+ * arctan x = pi/4 + arctan (x - 1)/(x + 1) above tan pi/8; there it is u - u^3/3 + u^5/5 - ... */
+static inline vf vatan(vf x) {
+    vf size = vmax(x, -x), t = vselect(size > vset(1), vset(1) / size, size);
+    vi upper = t > vset((real)0.41421356237309504880);
+    vf u = vselect(upper, (t - vset(1)) / (t + vset(1)), t), z = -u * u, sum = vset((real)(1.0 / (2 * ATAN_TERMS - 1)));
+    for (int k = ATAN_TERMS - 2; k > 0; k--) sum = vfma(sum, z, vset((real)(1.0 / (2 * k + 1))));
+    vf y = vselect(upper, vset((real)0.78539816339744830962), vzero()) + vfma(u * z, sum, u);
+    y = vselect(size > vset(1), vset((real)1.57079632679489661923) - y, y);
+    return vselect(x < vzero(), -y, y);
 }
