@@ -48,7 +48,8 @@ class MultiBoxLoss(Module):
     def _entropies(self, scores: Tensor, labels: Tensor, positive: Tensor) -> Tensor:
         """Cross-entropy (N, A) of positives and hard negatives, 0 elsewhere."""
         classes = scores.shape[2]
-        losses = F.cross_entropy(scores.reshape(-1, classes), labels.clip(0).reshape(-1), "none").reshape(labels.shape)
+        losses = F.cross_entropy(scores.reshape(-1, classes), labels.clip(0).reshape(-1), reduction="none")
+        losses = losses.reshape(labels.shape)
         return losses * (positive + F.hard_negatives(losses, labels, self.neg_pos_ratio))
 
 

@@ -201,7 +201,7 @@ class YOLOv2Loss(AnchorLoss):
         return squared_error(F.sigmoid(x), 0)
 
     def _class(self, x: Tensor, labels: Tensor) -> Tensor:
-        losses = F.cross_entropy(x.reshape(-1, x.shape[-1]), labels.clip(0).reshape(-1), "none")
+        losses = F.cross_entropy(x.reshape(-1, x.shape[-1]), labels.clip(0).reshape(-1), reduction="none")
         return losses.reshape(labels.shape)
 
 
