@@ -35,6 +35,8 @@ cdef extern from "simd.h" nogil:
 
 cdef extern from "simd_math.h" nogil:
     vf vexp(vf x)
+    vf vlog(vf x)
+    real MISH_ONE
     vf vtanh(vf x)
     vf vsigmoid(vf x)
 

@@ -5,6 +5,9 @@
  * Elementary Functions", 1980, chapter 6); e^r - 1 is a polynomial (Taylor's: on so short an interval the terms
  * below suffice for the last digit); 2^n is written straight into the exponent bits.  Errors are below 2 units in the
  * last place, tested over the whole range.
+ *
+ * log: x = 2^n m with m between sqrt(1/2) and sqrt(2), read from the exponent bits; log m = 2 artanh s with
+ * s = (m - 1) / (m + 1), by the series s + s^3/3 + s^5/5 + ..., which is short as s^2 < 0.03 and exact near x = 1.
  */
 #pragma once
 #include "simd.h"
@@ -20,6 +23,9 @@
 #  define EXPONENT_BIAS 1023
 #  define TANH_ONE     22.0                     /* from here on tanh is 1 to the last digit */
 #  define EXP_TERMS    13
+#  define LOG_TERMS    11
+#  define SMALLEST     2.2250738585072014e-308  /* of the normal numbers */
+#  define MISH_ONE     40.0                     /* from here on tanh(log(1 + e^x)) is 1, its slope 0 */
 #else
 #  define EXP_LOWEST  -104.0f
 #  define EXP_NORMAL  -87.0f
@@ -31,6 +37,9 @@
 #  define EXPONENT_BIAS 127
 #  define TANH_ONE     10.0f
 #  define EXP_TERMS    7
+#  define LOG_TERMS    6
+#  define SMALLEST     1.17549435e-38f
+#  define MISH_ONE     20.0f
 #endif
 #define LOG2_E ((real)1.44269504088896340736)
 
@@ -74,4 +83,22 @@ static inline vf vsigmoid(vf x) {
     vi n;
     vf fraction = vexp_reduced(vmin(vset(EXP_HIGHEST), vmax(vset(EXP_NORMAL), -x)), &n);
     return vset(1) / vfma(fraction + vset(1), vpower_of_two(n), vset(1));
+}
+
+/* log x; of a negative number or NaN it is NaN, of 0 minus infinity, of infinity infinity. */
+static inline vf vlog(vf x) {
+    vf infinity = vset((real)__builtin_inf());
+    vi tiny = x < vset(SMALLEST);
+    vf scaled = vselect(tiny, x * vset((real)((int64_t)1 << FRACTION_BITS)), x);
+    vi bits = (vi)scaled, half = (vi)vset((real)0.70710678118654752440);
+    vi n = (bits - half) >> FRACTION_BITS;      /* so that what is left lies in [sqrt(1/2), sqrt(2)) */
+    vf m = (vf)(bits - (n << FRACTION_BITS));
+    n -= tiny & (FRACTION_BITS + (vi){0});
+    vf s = (m - vset(1)) / (m + vset(1)), z = s * s, sum = vset((real)1 / (2 * LOG_TERMS - 1));
+    for (int k = LOG_TERMS - 2; k >= 1; k--) sum = vfma(sum, z, vset((real)1 / (2 * k + 1)));
+    vf whole = (vf)(n + (vi)vset(ROUNDER)) - vset(ROUNDER), twice = s + s;
+    vf y = vfma(whole, vset(LN2_HIGH), vfma(twice * z, sum, vfma(whole, vset(LN2_LOW), twice)));
+    y = vselect(x < infinity, y, x);            /* infinity and NaN */
+    y = vselect(veq(x, vzero()), -infinity, y);
+    return vselect(x < vzero(), infinity - infinity, y);
 }
