@@ -25,7 +25,7 @@ def leaky(draw: Any) -> Example:
 
 def with_slopes(draw: Any) -> Example:
     """x of any shape, a slope for all or for each of its channels."""
-    x = away(normal(draw, *shape(draw, extent=13), scale=3), 0)
+    x = away(normal(draw, *shape(draw, most=3, extent=13), scale=3), 0)
     return Example((x, normal(draw, x.shape[1] if x.ndim > 1 and draw(st.booleans()) else 1)))
 
 

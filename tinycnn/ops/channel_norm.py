@@ -122,9 +122,11 @@ def local_response_norm(x, size: int, alpha: float = 1e-4, beta: float = 0.75, k
     section 3.3.
 
     >>> import numpy as np
-    >>> y = local_response_norm(np.full((1, 3, 1), 2.0), size=3, alpha=3, beta=1)  # 2 / (1 + 8), 2 / (1 + 12), 2 / (1 + 8)
+    >>> y = local_response_norm(np.full((1, 3, 1), 2.0), size=3, alpha=3, beta=1)
     >>> y.numpy().ravel().round(4).tolist()
     [0.2222, 0.1538, 0.2222]
+
+    which is 2 / (1 + 8), 2 / (1 + 12), 2 / (1 + 8).
     """
     if size < 1:
         raise ValueError(f"local_response_norm: size must be at least 1, got {size!r}")

@@ -5,7 +5,7 @@ All are functions of (seed, draw, index): the same mask for the same seed, howev
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .contracts import as_tensor, require_elements
 class Dropout(Function, op="dropout"):
     """Elements dropped at random, the others scaled up by as much on average; which, is a function of (seed, draw)."""
 
-    attributes = ("p", "seed", "draw")
+    attributes: ClassVar[tuple[str, ...]] = ("p", "seed", "draw")
     p: float
     seed: int
     draw: int

@@ -49,7 +49,8 @@ class Recurrent(Function):
         if lengths.dtype.kind not in "iu":
             raise TypeError(f"{self.op}: lengths must be integers, got {lengths.dtype}")
         if lengths.min() < 1 or lengths.max() > len(x):
-            raise ValueError(f"{self.op}: lengths must lie within [1, {len(x)}], the steps of x, got {lengths.tolist()}")
+            raise ValueError(f"{self.op}: lengths must lie within [1, {len(x)}], the steps of x, "
+                             f"got {lengths.tolist()}")
         return np.ascontiguousarray(lengths, np.int64)
 
     def slots(self, first: np.ndarray | None, x: np.ndarray) -> np.ndarray:
@@ -105,8 +106,9 @@ class LSTM(Recurrent, op="lstm"):
         kernel, (n, size) = kernels(x.dtype), self.out_shapes[1]
         lengths, gates = self.checked_lengths(lengths, x), self.projected(x, w_ih)
         hidden, cell = self.slots(h0, x), self.slots(c0, x)
-        kernel.lstm_forward(gates, np.ascontiguousarray(w_hh.T), _zeros_for(b_ih, w_hh) + _zeros_for(b_hh, w_hh), lengths,
-                            hidden, cell, _step_scratch(kernel, n, 4 * size, size, x.dtype), self.reverse)
+        bias = _zeros_for(b_ih, w_hh) + _zeros_for(b_hh, w_hh)
+        kernel.lstm_forward(gates, np.ascontiguousarray(w_hh.T), bias, lengths, hidden, cell,
+                            _step_scratch(kernel, n, 4 * size, size, x.dtype), self.reverse)
         self.save(x=x, w_ih=w_ih, w_hh=w_hh, lengths=lengths, gates=gates, hidden=hidden, cell=cell)
         return self.outputs(hidden, lengths, hidden, cell)
 

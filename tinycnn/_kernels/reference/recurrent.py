@@ -28,9 +28,9 @@ def lstm_backward(gates, cell, gy, weight, lengths, gh, gc, ggates, scratch, rev
     """Gradients of what the gates were made from, and of the first state."""
     for t, before, after, has in reversed(list(_steps(gates, lengths, reverse))):
         i, f, g, o = np.split(gates[t], 4, 1)
-        cell_tanh, dh = np.tanh(cell[after]), gh + gy[t]
-        dc = gc + dh * o * (1 - cell_tanh**2)
-        parts = (dc * g * i * (1 - i), dc * cell[before] * f * (1 - f), dc * i * (1 - g**2), dh * cell_tanh * o * (1 - o))
+        tanh, dh = np.tanh(cell[after]), gh + gy[t]
+        dc = gc + dh * o * (1 - tanh**2)
+        parts = dc * g * i * (1 - i), dc * cell[before] * f * (1 - f), dc * i * (1 - g**2), dh * tanh * o * (1 - o)
         ggates[t] = np.where(has, np.concatenate(parts, 1), 0)
         gc[:] = np.where(has, dc * f, gc)
         gh[:] = np.where(has, 0, gh) + ggates[t] @ weight
