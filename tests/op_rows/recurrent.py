@@ -11,7 +11,7 @@ from tinycnn import functional as F
 
 
 def sequence(draw: Any, gates: int, states: int) -> Example:
-    """x, states, weights, biases and lengths, of which only x and weights are always there; units that fill no vector."""
+    """x, states, weights, biases and lengths, of which x and weights alone are always there; odd numbers of units."""
     t, n, i = draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
     size = draw(st.sampled_from([1, 2, 3, 2, 5, 17]))
     kept = [normal(draw, n, size) if draw(st.booleans()) else None for _ in range(states)]

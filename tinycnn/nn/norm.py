@@ -17,8 +17,8 @@ class BatchNorm(Module):
     """Each channel to mean 0 and variance 1, then times weight plus bias, all learned per channel.
 
     In training the batch's own statistics are used, and the running ones move towards them by `momentum` (None: they
-    are the plain mean of all batches so far); in `eval` the running ones are used.  Ioffe and Szegedy, "Batch normalization", ICML 2015,
-    algorithms 1 and 2.
+    are the plain mean of all batches so far); in `eval` the running ones are used.
+    Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2.
 
     Parameters: weight, bias (num_features), unless affine is False.  Buffers: running_mean, running_var
     (num_features), num_batches_tracked.  Raises ValueError for an input of other axes.

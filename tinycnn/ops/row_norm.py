@@ -119,8 +119,8 @@ class InstanceNorm(RowNorm, op="instance_norm"):
 def layer_norm(x, normalized_shape: int | Sequence[int], weight=None, bias=None, eps: float = 1e-5):
     """x (..., *normalized_shape), each row of the last axes normalised by its own mean and (biased) variance.
 
-    y = (x - mean) / sqrt(variance + eps) weight + bias.  weight, bias: of the shape normalized_shape, or None for 1 and 0.  Raises
-    ValueError where x does not end in normalized_shape, or an argument does not fit.
+    y = (x - mean) / sqrt(variance + eps) weight + bias.  weight, bias: of the shape normalized_shape, or None
+    for 1 and 0.  Raises ValueError where x does not end in normalized_shape, or an argument does not fit.
     Ba, Kiros and Hinton, "Layer normalization", 2016, section 3.
 
     >>> import numpy as np
