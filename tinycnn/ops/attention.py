@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import Shape
 from .arithmetic import where
 from .contracts import as_tensor
 from .dropout import dropout
@@ -28,11 +29,15 @@ def masked_softmax(scores, mask=None):
     allowed = as_tensor(mask).data
     if allowed.dtype.kind != "b":
         raise TypeError(f"masked_softmax: mask must be boolean, got {allowed.dtype}")
-    if allowed.ndim > scores.ndim or np.broadcast_shapes(allowed.shape, scores.shape) != scores.shape:
+    if not _broadcasts(allowed.shape, scores.shape):
         raise ValueError(f"masked_softmax: mask of shape {allowed.shape} does not broadcast to {scores.shape}")
     some = allowed.any(-1, keepdims=True)  # a row of minus infinities would be NaN, and its gradient too
     scores = where(allowed | ~some, scores, np.array(-np.inf, scores.dtype))
     return softmax(scores, -1) * some.astype(scores.dtype)
+
+
+def _broadcasts(shape: Shape, to: Shape) -> bool:
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(to)))
 
 
 def _attention_mask(scores: Any, attn_mask: Any, is_causal: bool) -> tuple[Any, Any]:
@@ -44,7 +49,7 @@ def _attention_mask(scores: Any, attn_mask: Any, is_causal: bool) -> tuple[Any, 
     if attn_mask is None:
         return scores, None
     mask = as_tensor(attn_mask)
-    if mask.ndim > scores.ndim or np.broadcast_shapes(mask.shape, scores.shape) != scores.shape:
+    if not _broadcasts(mask.shape, scores.shape):
         raise ValueError(f"scaled_dot_product_attention: attn_mask of shape {mask.shape} does not broadcast "
                          f"to {scores.shape}")
     if mask.dtype.kind == "b":
