@@ -25,6 +25,7 @@ cdef extern from "simd.h" nogil:
     vf vmax(vf a, vf b)
     vf vmin(vf a, vf b)
     vf vmax_nan(vf a, vf b)
+    vf vdivide(vf a, vf b)
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)

@@ -75,7 +75,7 @@ static inline vf vtanh(vf x) {
     vf twice = vmin(vset(TANH_ONE), vmax(vset(-TANH_ONE), x)) * vset(2);
     vf fraction = vexp_reduced(twice, &n), power = vpower_of_two(n);
     vf m = vfma(fraction, power, power - vset(1));
-    return m / (m + vset(2));
+    return vdivide(m, m + vset(2));
 }
 
 /* 1 / (1 + e^-x), where an e^-x below the normal numbers may as well be the least of them. */
@@ -94,7 +94,7 @@ static inline vf vlog(vf x) {
     vi n = (bits - half) >> FRACTION_BITS;      /* so that what is left lies in [sqrt(1/2), sqrt(2)) */
     vf m = (vf)(bits - (n << FRACTION_BITS));
     n -= tiny & (FRACTION_BITS + (vi){0});
-    vf s = (m - vset(1)) / (m + vset(1)), z = s * s, sum = vset((real)1 / (2 * LOG_TERMS - 1));
+    vf s = vdivide(m - vset(1), m + vset(1)), z = s * s, sum = vset((real)1 / (2 * LOG_TERMS - 1));
     for (int k = LOG_TERMS - 2; k >= 1; k--) sum = vfma(sum, z, vset((real)1 / (2 * k + 1)));
     vf whole = (vf)(n + (vi)vset(ROUNDER)) - vset(ROUNDER), twice = s + s;
     vf y = vfma(whole, vset(LN2_HIGH), vfma(twice * z, sum, vfma(whole, vset(LN2_LOW), twice)));

@@ -228,12 +228,12 @@ def tanh_backward(const real[::1] y, const real[::1] gy, real[::1] gx):  # IN (n
 cdef inline vf mish(vf x) noexcept nogil:
     cdef vf e = vexp(vmin(vset(MISH_ONE), x))
     cdef vf n = e * (e + vset(2))
-    return x * (n / (n + vset(2)))
+    return x * vdivide(n, n + vset(2))
 
 
 cdef inline vf mish_gradient(vf x, vf gy) noexcept nogil:
     cdef vf e = vexp(vmin(vset(MISH_ONE), x))
-    cdef vf n = e * (e + vset(2)), inverse = vset(1) / (n + vset(2))
+    cdef vf n = e * (e + vset(2)), inverse = vdivide(vset(1), n + vset(2))
     cdef vf slope = vset(4) * e * (e + vset(1)) * inverse * inverse
     return gy * vfma(x, slope, n * inverse)
 
