@@ -113,7 +113,7 @@ def torch_switchable(t: Any, x: Any, running_mean: Any, running_var: Any, weight
     return (x - mean) / (variance + 1e-5).sqrt() * channels(weight) + channels(bias)
 
 
-case("switchable_norm", switchable, switched, torch_switchable, ops=(), constant=(1, 2), composed=True)
+case("switchable_norm", switchable, switched, torch_switchable, constant=(1, 2))
 
 
 def pixels(draw: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from tinycnn import Tensor
 from tinycnn import functional as F
 
 ZEROS, ONES, EVEN = np.zeros(3, "f"), np.ones(3, "f"), np.zeros(3, "f")
@@ -38,12 +39,32 @@ def test_running_statistics_move_in_place():
     np.testing.assert_array_equal(variance, kept[1])
 
 
+def test_evaluation_remembers_the_statistics_of_its_time():
+    mean, logits = ZEROS.copy(), Tensor(np.array([0, 0, 1], "f"), requires_grad=True)
+    grads = []
+    for move in (0, 100):
+        y = F.switchable_norm(X, mean, ONES, ONES, ZEROS, logits, EVEN)
+        mean += move
+        y.backward(np.ones_like(X))
+        grads.append(logits.grad)
+        mean -= move
+        logits.grad = None
+    np.testing.assert_array_equal(*grads)
+
+
+def test_statistics_in_a_view_move_too():
+    backing = np.zeros((2, 6), "f")
+    F.switchable_norm(X, *backing[:, ::2], ONES, ZEROS, EVEN, EVEN, training=True, momentum=1)
+    np.testing.assert_allclose(backing[0, ::2], X.mean((0, 2, 3)), rtol=1e-5)
+    assert not backing[:, 1::2].any()
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"x": np.ones((2, 3), "f")}, r"x must be \(N, C, H, W\)"),
-    ({"x": np.ones((0, 3, 2, 2), "f")}, r"none of them 0, got the shape \(0, 3, 2, 2\)"),
+    ({"x": np.ones((0, 3, 2, 2), "f")}, r"x of shape \(0, 3, 2, 2\) has no elements"),
     ({"running_mean": np.ones(2, "f")}, r"running_mean has shape \(2,\), expected \(3,\)"),
     ({"bias": np.ones((3, 1), "f")}, r"bias has shape \(3, 1\), expected \(3,\)"),
-    ({"var_weight": np.ones(2, "f")}, r"var_weight must have the shape \(3,\), got \(2,\)"),
+    ({"var_weight": np.ones(2, "f")}, r"var_weight has shape \(2,\), expected \(3,\)"),
 ])
 def test_refusals(change, message):
     arguments = {"x": X, "running_mean": ZEROS, "running_var": ONES, "weight": ONES, "bias": ZEROS,

@@ -6,6 +6,7 @@ from .gemm import *
 from .im2col import *
 from .norm import *
 from .optim import *
+from .plane_norm import *
 from .pointwise import *
 from .pool import *
 from .probe import *
