@@ -112,7 +112,7 @@ def test_dropout_in_training_alone():
     (lambda: nn.Dropout(1.5), r"Dropout: p must lie in \[0, 1\], got 1.5"),
     (lambda: nn.DropPath(-0.1), r"DropPath: p must lie in \[0, 1\], got -0.1"),
     (lambda: nn.StochasticDepth(0.5, "column"), "mode must be 'row' or 'batch', got 'column'"),
-    (lambda: nn.DropConnectLinear(3, 4, 2.0), r"p must lie in \[0, 1\], got 2.0"),
+    (lambda: nn.DropConnectLinear(3, 4, 2.0), r"DropConnectLinear: p must lie in \[0, 1\], got 2.0"),
     (lambda: nn.GroupNorm(4, 6), "num_groups=4 must divide num_channels=6"),
     (lambda: nn.LayerNorm((3, 0)), "normalized_shape must be an integer >= 1, got 0"),
     (lambda: nn.InstanceNorm2d(5)(np.ones(MAPS, "f")), r"x must be \(N, 5, H, W\), got the shape \(2, 6, 9, 7\)"),

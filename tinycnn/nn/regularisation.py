@@ -8,6 +8,13 @@ from .layers import Linear
 from .module import Module
 
 
+def _probability(layer: Module, p: float) -> float:
+    """p, or ValueError naming the layer where it is outside [0, 1]."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"{type(layer).__name__}: p must lie in [0, 1], got {p}")
+    return p
+
+
 class Dropping(Module):
     """What modules share that drop something with probability p in training, and do nothing in use.
 
@@ -17,9 +24,7 @@ class Dropping(Module):
     shown: ClassVar[tuple[str, ...]] = ("p",)
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], got {p}")
-        self.p = p
+        self.p = _probability(self, p)
 
     def forward(self, x: Any) -> Any:
         return self._drop(x) if self.training and self.p else x
@@ -83,7 +88,7 @@ class DropConnectLinear(Linear):
 
     def __init__(self, in_features: int, out_features: int, p: float = 0.5, bias: bool = True) -> None:
         super().__init__(in_features, out_features, bias)
-        self.p = Dropout(p).p
+        self.p = _probability(self, p)
 
     def forward(self, x: Any) -> Any:
         return F.linear(x, F.drop_connect(self.weight, self.p, self.training), self.bias)
