@@ -10,8 +10,8 @@
 #
 #     d = k + alpha / size sum x_j^2,   y = x d^-beta,   gx_j = gy_j d_j^-beta - 2 alpha beta / size x_j sum q_c
 #
-# with q = gy x d^(-beta - 1), summed over the channels c in whose window j is (Krizhevsky, Sutskever and Hinton, "ImageNet
-# classification with deep convolutional neural networks", 2012, section 3.3).
+# with q = gy x d^(-beta - 1), summed over the channels c in whose window j is (Krizhevsky, Sutskever and Hinton,
+# "ImageNet classification with deep convolutional neural networks", 2012, section 3.3).
 #
 # Loop order.  An image's pixels are cut into strips of STRIP; a strip goes through all channels, a plane's stretch at a
 # time, with vectors along the pixels.  Strips are shared out.  The strip of L2's weight gradient is one number per
@@ -25,7 +25,7 @@ cdef inline ix strips_of(ix p) noexcept nogil:
     return (p + STRIP - 1)//STRIP
 
 
-# ---------------------------------------------------------------- L2: strips; x, y, ... point to the first channel's pixels
+# ---------------------------------------------------------------- L2: strips, by pointers to the first channel's pixels
 cdef void add_products(const real *a, const real *b, ix n, vf w, real *sums) noexcept nogil:
     """sums += w a b."""
     cdef ix i = 0, part

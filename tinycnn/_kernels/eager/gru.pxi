@@ -3,8 +3,8 @@
 #     [r z] = sigmoid(x W + h R + b),   n = tanh(x W_n + b_n + r q),   h' = (1 - z) n + z h
 #     dz = dh (h - n)   dn = dh (1 - z), times 1 - n^2 before tanh   dr = dn q   dq = dn r   and dh z goes on to h
 #
-# (Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, with the reset gate after the product, as
-# torch and cuDNN have it.)
+# (Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, with the reset gate after the product,
+# as torch and cuDNN have it.)
 #
 # Loop order, states and rows of several lengths: see recurrent.pxi.
 
@@ -17,7 +17,8 @@ cdef void gru_row(real *gates, const real *recurrent, const real *bias_ih, const
     while j < n:
         part = <int>min(<ix>VW, n - j)
         r = vsigmoid(plus_bias(gates + j, bias_ih + j, part) + plus_bias(recurrent + j, bias_hh + j, part))
-        z = vsigmoid(plus_bias(gates + n + j, bias_ih + n + j, part) + plus_bias(recurrent + n + j, bias_hh + n + j, part))
+        z = vsigmoid(plus_bias(gates + n + j, bias_ih + n + j, part)
+                     + plus_bias(recurrent + n + j, bias_hh + n + j, part))
         q = plus_bias(recurrent + 2*n + j, bias_hh + 2*n + j, part)
         new = vtanh(vfma(r, q, plus_bias(gates + 2*n + j, bias_ih + 2*n + j, part)))
         store_run(gates + j, r, part)

@@ -2,8 +2,8 @@
 #
 #     [i f g o] = [sigmoid sigmoid tanh sigmoid](x W + h R + b),   c' = f c + i g,   h' = o tanh(c')
 #
-# (Hochreiter and Schmidhuber, "Long short-term memory", 1997; with the forget gate of Gers et al., 2000.)  Backward, with
-# dh the gradient of h' from the output and from the next step, dc that of c' from the next step:
+# (Hochreiter and Schmidhuber, "Long short-term memory", 1997; with the forget gate of Gers et al., 2000.)  Backward,
+# with dh the gradient of h' from the output and from the next step, dc that of c' from the next step:
 #
 #     do = dh tanh(c')   dc += dh o (1 - tanh(c')^2)   di = dc g   df = dc c   dg = dc i   and dc f goes on to c
 #

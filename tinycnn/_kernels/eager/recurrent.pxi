@@ -1,10 +1,10 @@
 # What the LSTM (lstm.pxi) and the GRU (gru.pxi) share: a layer in one direction over a sequence x (T, N, I), each one
 # kernel forward and one backward.
 #
-# Loop order.  What needs no state is one matrix product over all steps, made by the caller: x W before, and after the way
-# back the gradients of x and of both weights, from the gradients of all gates.  A step is then a product of (N, H) by the
-# recurrent weight, added to what the caller put there, and one fused pass over the gates.  The products take the weight
-# in the order in which it is stored, (H, gates) forward and (gates, H) backward, so that nothing is packed per step.
+# Loop order.  What needs no state is one matrix product over all steps, made by the caller: x W before, and after the
+# way back the gradients of x and of both weights, from the gradients of all gates.  A step is then a product of (N, H)
+# by the recurrent weight, and one fused pass over the gates.  The product reads the weight in the order in which it is
+# stored, (H, gates) forward and (gates, H) backward, so that nothing is packed per step.
 # States are kept for all steps: slot t is before step t, or slot t + 1 for a sequence that is read in reverse.
 # A sequence of fewer than T steps keeps its state in the steps that it does not have, whose gates have no gradient.
 

@@ -1,5 +1,5 @@
-# Layer, instance and group normalisation: of x (N, G, K, P), each row of M = K P elements, one for each image and each of
-# G groups of K channels, by its own mean and variance; weight w and bias b are those of the channel (G, K):
+# Layer, instance and group normalisation: of x (N, G, K, P), each row of M = K P elements, one for each image and each
+# of G groups of K channels, by its own mean and variance; weight w and bias b are those of the channel (G, K):
 #
 #     xhat = (x - mean) s,   s = 1 / sqrt(variance + eps),   y = xhat w + b
 #
@@ -10,8 +10,9 @@
 # (Ba et al., "Layer normalization", 2016; Ulyanov et al., "Instance normalization", 2016; Wu and He, "Group
 # normalization", ECCV 2018).  Layer normalisation is G = 1, P = 1; instance normalisation is K = 1.
 #
-# Loop order.  A row comes from memory once and is found in the cache after that: summed, summed about its mean (with the
-# accuracy that norm.pxi explains, by its sums), normalised.  Rows are shared out.  Backward, by the size of a plane:
+# Loop order.  A row comes from memory once and is found in the cache after that: summed, summed about its mean (by the
+# sums of norm.pxi, with the accuracy explained there), normalised.  Rows are shared out.  Backward, by the size of a
+# plane:
 #   maps      P > 1: a row at a time, channel by channel, whose sums of gy and gy xhat make both sums of h and are the
 #             image's part of gb and gw, kept in scratch memory
 #   elements  P = 1: a channel is an element; images are dealt out in parts, each of which adds up its own gw and gb
@@ -56,8 +57,8 @@ cdef void normalised_elements(const real *x, real *y, ix n, real mean, real inve
         i += VW
     if i < n:
         part = n - i
-        vstore_part(y + i, vfma((vload_part(x + i, part) - m)*s, vload_part(weight + i, part), vload_part(bias + i, part)),
-                    part)
+        vstore_part(y + i, vfma((vload_part(x + i, part) - m)*s, vload_part(weight + i, part),
+                                vload_part(bias + i, part)), part)
 
 
 cdef void normalised_maps(const Rows *o, ix r) noexcept nogil:
@@ -196,7 +197,8 @@ cdef Rows describe_rows(const real[:, :, :, ::1] x, const real[:, :, :, ::1] g, 
     require(o.images > 0 and o.groups > 0 and o.k > 0 and o.p > 0, "row_norm: x is empty")
     for axis in range(4):
         require(y.shape[axis] == x.shape[axis] and g.shape[axis] == x.shape[axis], "row_norm: shapes differ from x's")
-    require(weight.shape[0] == o.groups*o.k and bias.shape[0] == o.groups*o.k, "row_norm: expected a weight per channel")
+    require(weight.shape[0] == o.groups*o.k and bias.shape[0] == o.groups*o.k,
+            "row_norm: expected a weight and a bias per channel")
     require(mean.shape[0] == o.images*o.groups and inverse_std.shape[0] == o.images*o.groups,
             "row_norm: expected a mean and a deviation per row")
     o.weight, o.bias, o.mean, o.inverse_std = &weight[0], &bias[0], <real *>&mean[0], <real *>&inverse_std[0]
