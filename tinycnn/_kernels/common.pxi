@@ -26,6 +26,7 @@ cdef extern from "simd.h" nogil:
     vf vmin(vf a, vf b)
     vf vsqrt(vf x)
     vf vmax_nan(vf a, vf b)
+    vf vdivide(vf a, vf b)
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)
@@ -36,6 +37,7 @@ cdef extern from "simd.h" nogil:
 
 cdef extern from "simd_math.h" nogil:
     vf vexp(vf x)
+    real MISH_ONE
     vf vtanh(vf x)
     vf vsigmoid(vf x)
     vf vlog(vf x)

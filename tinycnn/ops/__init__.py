@@ -1,22 +1,30 @@
 """Every operation, forward beside backward, then the call that users make: `tinycnn.functional`."""
-from .activation import hardsigmoid, hardswish, relu, relu6, sigmoid, silu, tanh
+from .activation import hardsigmoid, hardswish, leaky_relu, mish, prelu, relu, relu6, sigmoid, silu, tanh
 from .arithmetic import maximum, minimum, where
+from .attention import masked_softmax, scaled_dot_product_attention
 from .boxes import best_iou, box_area, box_iou, complete_box_iou, distance_box_iou, generalized_box_iou
+from .channel_norm import l2_norm, local_response_norm, normalize
 from .conv import conv2d
-from .dropout import dropout
+from .dropout import drop_connect, drop_path, dropout, dropout2d, stochastic_depth
 from .linear import linear, matmul
 from .losses import *  # noqa: F403
 from .losses import __all__ as _losses
 from .norm import batch_norm
 from .pool import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
+from .recurrent import gru, lstm
+from .row_norm import group_norm, instance_norm, layer_norm
 from .shape import chunk, concat, pad, split, stack
 from .softmax import log_softmax, softmax
 from .structure import channel_shuffle
+from .switchable_norm import switchable_norm
 
 __all__ = [
     "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "best_iou", "box_area", "box_iou", "channel_shuffle", "chunk",
-    "complete_box_iou", "concat", "conv2d", "distance_box_iou", "dropout", "generalized_box_iou", "global_avg_pool2d",
-    "hardsigmoid", "hardswish", "linear", "log_softmax", "matmul", "max_pool2d", "maximum", "minimum", "pad", "relu",
-    "relu6", "sigmoid", "silu", "softmax", "split", "stack", "tanh", "where",
+    "complete_box_iou", "concat", "conv2d", "distance_box_iou", "drop_connect", "drop_path", "dropout", "dropout2d",
+    "generalized_box_iou", "global_avg_pool2d", "group_norm", "gru", "hardsigmoid", "hardswish", "instance_norm",
+    "l2_norm", "layer_norm", "leaky_relu", "linear", "local_response_norm", "log_softmax", "lstm", "masked_softmax",
+    "matmul", "max_pool2d", "maximum", "minimum", "mish", "normalize", "pad", "prelu", "relu", "relu6",
+    "scaled_dot_product_attention", "sigmoid", "silu", "softmax", "split", "stack", "stochastic_depth",
+    "switchable_norm", "tanh", "where",
     *_losses,
 ]
