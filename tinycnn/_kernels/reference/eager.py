@@ -1,5 +1,6 @@
 """The twins of the kernels in `eager/eager.pyx`."""
 from .activation import *
+from .bins import *
 from .depthwise import *
 from .gemm import *
 from .im2col import *
@@ -9,6 +10,8 @@ from .pointwise import *
 from .pool import *
 from .probe import *
 from .random import *
+from .resize import *
+from .roi import *
 from .softmax import *
 from .structure import *
 from .winograd import *
