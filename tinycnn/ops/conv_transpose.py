@@ -69,7 +69,7 @@ class ConvTranspose2d(Function, op="conv_transpose2d"):
         return gx, gw, gb
 
     def _algorithm(self, y: Shape, w: Shape) -> ModuleType:
-        """As for the convolution of y; one that would meet further pixels of the output padding has to be told not to."""
+        """As for the convolution of y; but where that would reach into the output padding, one that takes any size."""
         if any(extra >= s for extra, s in zip(self.output_padding, self.window.stride)):
             return im2col
         return conv.algorithm(y, w, self.window, self.groups)

@@ -57,12 +57,12 @@ class Interpolate(Function, op="interpolate"):
 @lru_cache(maxsize=256)
 def _table(size: int, out: int, scale: float, mode: str, align_corners: bool, dtype: np.dtype,
            real_int: np.dtype) -> Table:
-    """Where element i of an axis comes from, computed in the element type itself, as torch does."""
-    i = np.arange(out).astype(dtype)
-    step = dtype.type(scale)
-    if mode == "nearest":
-        return np.minimum(np.floor(i*step), size - 1).astype(real_int)[None], np.ones((1, out), dtype)
-    half = dtype.type(0.5)
+    """Where element i of an axis comes from, as torch rounds it: nearest in float32, else in the element type."""
+    i = np.arange(out)
+    if mode == "nearest" or out == size:
+        at = i//(out//size) if out in (size, 2*size) else np.floor(i.astype(np.float32)*np.float32(scale))
+        return np.minimum(at, size - 1).astype(real_int)[None], np.ones((1, out), dtype)
+    i, step, half = i.astype(dtype), dtype.type(scale), dtype.type(0.5)
     at = i*step if align_corners else np.maximum((i + half)*step - half, 0)
     low = np.minimum(np.floor(at), size - 1)
     part = np.clip(at - low, 0, 1).astype(dtype)
@@ -92,10 +92,11 @@ def _require_map(x) -> None:
 def interpolate(x, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool = False):
     """x (N, C, H, W) made larger or smaller: (N, C, *size).
 
-    size: an int or (height, width); or scale_factor instead, one number or two, which give floor(scale_factor H), and by
-    which coordinates are then divided.  mode: "nearest", y[i] = x[floor(i H / OH)]; or "bilinear", between the elements
-    beside (i + 1/2) H / OH - 1/2, or beside i (H - 1) / (OH - 1) where align_corners holds: then the corners of x are
-    those of y.  Nothing is smoothed before x is made smaller.  gx: each gy comes back by the same weights.
+    size: an int or (height, width); or scale_factor instead, one number or two, which give floor(scale_factor H), and
+    by which coordinates are then divided.  mode: "nearest", y[i] = x[floor(i H / OH)]; or "bilinear", between the
+    elements beside (i + 1/2) H / OH - 1/2, or beside i (H - 1) / (OH - 1) where align_corners holds: then the corners
+    of x are those of y.  An axis that keeps its extent is copied, and "nearest" doubles one exactly, whatever the
+    factor was.  Nothing is smoothed before x is made smaller.  gx: each gy comes back by the same weights.
 
     Values as torch's.  Raises ValueError for both or neither of size and scale_factor, another mode, a size below 1, or
     align_corners with "nearest".

@@ -5,7 +5,7 @@ No coordinate reaches a kernel as an address: here they become bounds inside the
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..autograd import Function, Shape
 from ..tensor import Tensor
 from .geometry import Pair, pair
 
-FARTHEST = 1 << 22  # pixels from the origin: what lies beyond is moved there; float32 still tells it from its neighbours
+FARTHEST = 1 << 22  # pixels from the origin: what lies beyond is moved there; float32 still has half pixels there
 MOST_SAMPLES = 1 << 10  # of a bin along one axis: more say nothing new, and take their time
 
 
@@ -23,7 +23,7 @@ class _RoI(Function):
 
     inputs = ("input", "boxes")
     indices = ("boxes",)
-    attributes = ("output_size", "spatial_scale")
+    attributes: ClassVar[tuple[str, ...]] = ("output_size", "spatial_scale")
     output_size: Pair
     spatial_scale: float
 
@@ -198,9 +198,9 @@ def roi_pool(input, boxes, output_size, spatial_scale: float = 1.0):
     result has no elements (and gx is 0).  output_size: an int or (height, width).  spatial_scale: size of the map over
     size of the picture.
 
-    Corners are rounded to whole pixels, both of which belong to the box; bins run from the floor to the ceiling of equal
-    parts, and may overlap.  A bin outside the map, or of a box with NaN in it, gives 0 and takes no gradient; an infinite
-    corner lies far outside.  gx: gy goes to the first of the largest elements of its bin; boxes get no gradient.
+    Corners are rounded to whole pixels, both of which belong to the box; bins run from the floor to the ceiling of
+    equal parts, and may overlap.  A bin outside the map, or of a box with NaN in it, gives 0 and takes no gradient; an
+    infinite corner lies far outside.  gx: gy goes to the first of the largest elements of its bin; boxes get none.
     Values as torchvision's, but that a NaN of the input wins.  Raises ValueError for other shapes, and for a box whose
     first number is not the number of an image.
 
@@ -236,10 +236,10 @@ def ps_roi_pool(input, boxes, output_size, spatial_scale: float = 1.0):
 def roi_align(input, boxes, output_size, spatial_scale: float = 1.0, sampling_ratio: int = -1, aligned: bool = False):
     """Each box of input (N, C, H, W) cut into output_size bins, and the mean of bilinear samples in each.
 
-    boxes, output_size, spatial_scale: as for `roi_pool`; nothing is rounded.  sampling_ratio: samples of a bin per axis;
-    -1: as many as bring them no more than a pixel apart.  aligned: pixels have their centre at half a pixel, as boxes
-    do (False, torchvision's first version, is half a pixel off, and takes boxes as at least one pixel wide).  A sample
-    more than one pixel outside counts as 0.  A box with NaN in it gives 0; an infinite corner lies far outside.
+    boxes, output_size, spatial_scale: as for `roi_pool`; nothing is rounded.  sampling_ratio: samples of a bin on an
+    axis; -1: as many as bring them no more than a pixel apart.  aligned: pixels have their centre at half a pixel, as
+    boxes do (False, the first version, is half a pixel off, and takes boxes as at least one pixel wide).  A sample more
+    than one pixel outside counts as 0.  A box with NaN in it gives 0; an infinite corner lies far outside.
     gx: what a sample weighs comes back by the same weights; boxes get no gradient.  Raises ValueError as `roi_pool`.
 
     He, Gkioxari, Dollar and Girshick, "Mask R-CNN", ICCV 2017, section 3.

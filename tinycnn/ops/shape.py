@@ -215,11 +215,11 @@ class Pad(Function, op="pad"):
         """Each extent, with what is added before and after."""
         if len(self.pads) != len(x) or min(min(p) for p in self.pads) < 0:
             raise ValueError(f"pad: pads {self.pads} for x of shape {x}: expected two numbers >= 0 for each axis")
-        least = {"constant": 0, "reflect": 1, "replicate": 1}[self.mode]
         for n, (a, b) in zip(x, self.pads):
-            if (a or b) and (n < least or self.mode == "reflect" and max(a, b) >= n):
-                raise ValueError(f"pad: pads {(a, b)} with mode {self.mode!r} on an axis of {n} of x of shape {x}: "
-                                 f"expected less than its extent")
+            least = {"constant": 0, "replicate": 1, "reflect": max(a, b) + 1}[self.mode] if a or b else 0
+            if n < least:
+                raise ValueError(f"pad: pads {(a, b)} with mode {self.mode!r} need an extent of at least {least}, "
+                                 f"got {n} in x of shape {x}")
         return tuple(a + n + b for n, (a, b) in zip(x, self.pads))
 
     def forward(self, x):
@@ -252,9 +252,9 @@ class Pad(Function, op="pad"):
 def pad(x, pads: Sequence[int], mode: str = "constant", value: float = 0.0):
     """x with values around it; `pads` as torch orders them: (left, right, top, bottom, ...), last axis first.
 
-    mode: "constant", of `value`; "reflect", mirrored at the outermost elements, which are not repeated (so pads are less
-    than the extent); or "replicate", the outermost elements again and again.  gx: gy, plus what came of copies.  Raises
-    ValueError for pads that are negative, too many or, reflecting, too large, and for another mode.
+    mode: "constant", of `value`; "reflect", mirrored at the outermost elements, which are not repeated (so pads are
+    less than the extent); or "replicate", the outermost elements again and again.  gx: gy, plus what came of copies.
+    Raises ValueError for pads that are negative, too many or, reflecting, too large, and for another mode.
 
     >>> from tinycnn import Tensor
     >>> pad(Tensor([1.0, 2.0, 3.0]), (2, 1), mode="reflect").tolist()

@@ -77,11 +77,11 @@ class ConcatShuffleSplit(Function, op="concat_shuffle_split"):
 
 
 def concat_shuffle_split(a, b):
-    """split(channel_shuffle(concat([a, b]), 2)) into two halves, as one operation: a pass over memory instead of three.
+    """The halves of channel_shuffle(concat([a, b]), 2), as one operation: a pass over memory instead of three.
 
-    a, b: (N, C, ...), of one shape; the result: two Tensors of that shape.  Channel q of what is split is channel q // 2
-    of a where q is even, else of b.  This is what lies between two units of ShuffleNetV2.  Raises ValueError where the
-    shapes differ or are empty.  Ma, Zhang, Zheng and Sun, "ShuffleNet V2", ECCV 2018, section 3.2.
+    a, b: (N, C, ...), of one shape; the result: two Tensors of that shape.  Channel q of what is halved is channel
+    q // 2 of a where q is even, else of b.  This is what lies between two units of ShuffleNetV2.  Raises ValueError
+    where the shapes differ or are empty.  Ma, Zhang, Zheng and Sun, "ShuffleNet V2", ECCV 2018, section 3.2.
 
     >>> import numpy as np
     >>> a, b = np.array([[0.0, 1.0, 2.0]], "f"), np.array([[10.0, 11.0, 12.0]], "f")
@@ -237,10 +237,12 @@ def pixel_shuffle(x, upscale_factor: int):
 
 
 def pixel_unshuffle(x, downscale_factor: int):
-    """x (N, C, H r, W r) as (N, C r r, H, W): undoes `pixel_shuffle`.  Raises ValueError where r does not divide a side.
+    """x (N, C, H r, W r) as (N, C r r, H, W): undoes `pixel_shuffle`.
+
+    Raises ValueError where r does not divide a side.
 
     >>> import numpy as np
-    >>> pixel_unshuffle(np.arange(4, dtype="f").reshape(1, 1, 2, 2), 2).ravel().tolist()
+    >>> pixel_unshuffle(np.arange(4, dtype="f").reshape(1, 1, 2, 2), 2).numpy().ravel().tolist()
     [0.0, 1.0, 2.0, 3.0]
     """
     return PixelUnshuffle.apply(x, downscale_factor=int(downscale_factor))
@@ -258,7 +260,7 @@ def space_to_depth(x, block: int):
 
     >>> import numpy as np
     >>> x = np.arange(8, dtype="f").reshape(1, 2, 2, 2)
-    >>> space_to_depth(x, 2).ravel().tolist()
+    >>> space_to_depth(x, 2).numpy().ravel().tolist()
     [0.0, 4.0, 1.0, 5.0, 2.0, 6.0, 3.0, 7.0]
     """
     return SpaceToDepth.apply(x, block=int(block))

@@ -12,6 +12,8 @@ def _matrix(places, weights, size):
 
 def resize(x, y, scratch, row_places, row_weights, column_places, column_weights):
     # IN (p, h, w)  OUT (p, oh, ow)  IN (s, oh)  IN (s, oh)  IN (t, ow)  IN (t, ow)
-    """y[p, o, u] = sum over s, t of row_weights[s, o] column_weights[t, u] x[p, row_places[s, o], column_places[t, u]]."""
+    """y[p, o, u] = sum over s and t of row_weights[s, o] column_weights[t, u] x[p, r, c], r being
+    row_places[s, o] and c column_places[t, u].
+    """
     rows, columns = _matrix(row_places, row_weights, x.shape[1]), _matrix(column_places, column_weights, x.shape[2])
     y[:] = rows @ x @ columns.T
