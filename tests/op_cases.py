@@ -11,6 +11,7 @@ from op_rows import (
     pooling,
     products,
     regularisation,
+    roi,
     shapes,
     structure,
 )
@@ -24,6 +25,7 @@ FAMILIES = (
     pooling,
     products,
     regularisation,
+    roi,
     shapes,
     structure,
 )
