@@ -1,6 +1,7 @@
 """Pooling over windows of the two last axes of (N, C, H, W): largest element, mean, adaptive, global."""
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,7 @@ class AdaptiveMaxPool2d(Function, op="adaptive_max_pool2d"):
         return [_parts(extent, parts) for extent, parts in zip(x.shape[2:], self.output_size)]
 
 
+@lru_cache(maxsize=256)
 def _parts(extent: int, parts: int) -> np.ndarray:
     """Bounds (parts, 2) of equal parts of an axis: part i covers floor(i extent / parts) to the ceiling of the next."""
     i = np.arange(parts)

@@ -223,9 +223,15 @@ class Pad(Function, op="pad"):
         return tuple(a + n + b for n, (a, b) in zip(x, self.pads))
 
     def forward(self, x):
+        y = self.empty(x.dtype)
+        inside = [slice(a, a + n) for n, (a, _) in zip(x.shape, self.pads)]
         if self.mode == "constant":
-            return np.pad(x, self.pads, constant_values=self.value)
-        return np.pad(x, self.pads, "reflect" if self.mode == "reflect" else "edge")
+            y.fill(self.value)
+        y[tuple(inside)] = x
+        for axis, (a, b) in enumerate(self.pads):
+            if self.mode != "constant" and (a or b):  # of what is there by now: all of the axes before, x's of the others
+                self._copy(y[(..., slice(None), *inside[axis + 1:])].swapaxes(0, axis), a, b)
+        return y
 
     def backward(self, gy):
         """What lies inside, plus, axis by axis, what was copied outside."""
@@ -233,9 +239,17 @@ class Pad(Function, op="pad"):
             inner = gy[(slice(None),)*axis + (slice(a, gy.shape[axis] - b),)]
             if self.mode != "constant" and (a or b):
                 inner = inner.copy()
-                self._return(np.moveaxis(gy, axis, 0), np.moveaxis(inner, axis, 0), a, b)
+                self._return(gy.swapaxes(0, axis), inner.swapaxes(0, axis), a, b)
             gy = inner
         return gy
+
+    def _copy(self, y: np.ndarray, a: int, b: int) -> None:
+        """Fill the first a rows and the last b with copies of those between."""
+        end = len(y) - b
+        if self.mode == "replicate":
+            y[:a], y[end:] = y[a], y[end - 1]
+        else:
+            y[:a], y[end:] = y[2*a:a:-1], y[end - 1 - b:end - 1][::-1]
 
     def _return(self, outer: np.ndarray, inner: np.ndarray, a: int, b: int) -> None:
         """Add the first a rows and the last b of `outer` to the rows of `inner` that they are copies of."""

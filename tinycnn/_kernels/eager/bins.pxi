@@ -7,11 +7,16 @@
 # x and y is kept, and the gradient goes to the first element of the bin, by rows, that equals its maximum.
 
 cdef inline real run_highest(const real *x, ix first, ix last) noexcept nogil:
-    cdef real best = -INFINITY
+    """Without a branch, which would be guessed wrong for every other bin."""
+    cdef real some, best = -INFINITY
+    cdef bint unordered = False
     cdef ix c
     for c in range(first, last):
-        if x[c] > best or x[c] != x[c]:
-            best = x[c]
+        some = x[c]    # of the type of `best`: Cython makes a float of `const real` or NAN beside a `real`
+        best = some if some > best else best
+        unordered |= some != some
+    if unordered:
+        return NAN
     return best
 
 
@@ -27,24 +32,37 @@ cdef void bin_max_plane(const real *x, real *y, real *line, const ix *rows, cons
                 y[i*ow + j] = 0
 
 
-cdef inline void give_first(const real *x, real *gx, real highest, real gy, const ix *rows, const ix *columns,
-                            ix w) noexcept nogil:
-    """Add gy where the bin first holds its maximum; nowhere if that is NaN, which equals nothing."""
-    cdef ix r, c
-    for r in range(rows[0], rows[1]):
-        for c in range(columns[0], columns[1]):
-            if x[r*w + c] == highest:
-                gx[r*w + c] += gy
-                return
+cdef inline ix first_highest(const real *x, real highest, const ix *rows, const ix *columns, ix w) noexcept nogil:
+    """Where the bin first holds its maximum, by rows; -1 if that is NaN, which equals nothing.
+
+    For each column the first such row, found from the last row to the first; then the least of these.
+    """
+    cdef real row_of[VW]
+    cdef real row = rows[1]
+    cdef ix at = -1, c = columns[0], r, i, n
+    cdef vf found, wanted = vset(highest)
+    while c < columns[1]:
+        n = min(columns[1] - c, <ix>VW)
+        found = vset(<real>rows[1])
+        for r in range(rows[1] - 1, rows[0] - 1, -1):
+            found = vselect(veq(vload_part(x + r*w + c, n), wanted), vset(<real>r), found)
+        vstore(row_of, found)
+        for i in range(n):
+            at = <ix>row_of[i]*w + c + i if row_of[i] < row else at
+            row = min(row, row_of[i])
+        c += VW
+    return at
 
 
 cdef void bin_max_gradient(const real *x, const real *y, const real *gy, real *gx, const ix *rows, const ix *columns,
                            ix w, ix oh, ix ow) noexcept nogil:
     """Adds to gx."""
-    cdef ix i, j
+    cdef ix i, j, at
     for i in range(oh):
         for j in range(ow):
-            give_first(x, gx, y[i*ow + j], gy[i*ow + j], rows + 2*i, columns + 2*j, w)
+            at = first_highest(x, y[i*ow + j], rows + 2*i, columns + 2*j, w)
+            if at >= 0:
+                gx[at] += gy[i*ow + j]
 
 
 cdef bint ascending(const ix[:, ::1] bounds, ix size):

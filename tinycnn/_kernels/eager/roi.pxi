@@ -10,8 +10,9 @@
 # however many samples there were.
 #
 # Boxes come as bounds [start, stop) of bins, checked before any pointer is taken: whatever the coordinates of a box, no
-# kernel here turns one into an address.  Forward is shared out by (box, channel).  Boxes overlap, so backward is shared
-# out by channel, and a channel's boxes add in their order.
+# kernel here turns one into an address.  Channels come first, then boxes: a plane stays in the cache while its boxes are
+# pooled.  Forward is shared out by (channel, box).  Boxes overlap, so backward is shared out by channel, and a channel's
+# boxes add in their order.
 
 cdef struct Regions:
     ix n, c, h, w               # of x
@@ -39,13 +40,13 @@ def roi_pool_forward(const real[:, :, :, ::1] x, real[:, :, :, ::1] y, real[::1]
                              y.shape[1])
     require(z.channels == z.c, "roi_pool_forward: x and y differ in channels")
     require_regions(&z, images, rows, columns, "roi_pool_forward")
-    cdef ix unit, k, plane = z.h*z.w, units = z.k*z.c
+    cdef ix unit, c, k, plane = z.h*z.w, units = z.k*z.c
     cdef int t, threads = <int>min(<ix>team(units*(plane//2 + z.oh*z.ow)), scratch.shape[0]//z.w)
     require(threads >= 1, f"roi_pool_forward: scratch must have {z.w} elements per thread")
     for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         for unit in range(units*t//threads, units*(t + 1)//threads):
-            k = unit//z.c
-            bin_max_plane(&x[0, 0, 0, 0] + (images[k]*z.c + unit%z.c)*plane, &y[0, 0, 0, 0] + unit*z.oh*z.ow,
+            c, k = unit//z.k, unit%z.k
+            bin_max_plane(&x[0, 0, 0, 0] + (images[k]*z.c + c)*plane, &y[0, 0, 0, 0] + (k*z.c + c)*z.oh*z.ow,
                           &scratch[0] + t*z.w, &rows[k, 0, 0], &columns[k, 0, 0], z.w, z.oh, z.ow)
 
 
@@ -137,13 +138,13 @@ def ps_roi_pool_forward(const real[:, :, :, ::1] x, real[:, :, :, ::1] y, const 
     # IN (n, c oh ow, h, w)  OUT (k, c, oh, ow)  IN (k,)  IN (k, oh, 2)  IN (k, ow, 2)
     cdef Regions z = Regions(x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[0], y.shape[2], y.shape[3],
                              y.shape[1])
-    cdef ix unit, k, plane = z.h*z.w, bins = z.oh*z.ow
+    cdef ix unit, c, k, plane = z.h*z.w, bins = z.oh*z.ow
     require(z.c == z.channels*bins, "ps_roi_pool_forward: x must have a channel for each bin of y")
     require_regions(&z, images, rows, columns, "ps_roi_pool_forward")
     cdef int threads = team(z.k*z.channels*(plane//2 + bins))
     for unit in prange(z.k*z.channels, nogil=True, num_threads=threads, schedule="static"):
-        k = unit//z.channels
-        ps_roi_means(&x[0, 0, 0, 0] + (images[k]*z.c + unit%z.channels*bins)*plane, &y[0, 0, 0, 0] + unit*bins,
+        c, k = unit//z.k, unit%z.k
+        ps_roi_means(&x[0, 0, 0, 0] + (images[k]*z.c + c*bins)*plane, &y[0, 0, 0, 0] + (k*z.channels + c)*bins,
                      &rows[k, 0, 0], &columns[k, 0, 0], &z)
 
 
@@ -333,14 +334,13 @@ def roi_align_forward(const real[:, :, :, ::1] x, real[:, :, :, ::1] y, real[::1
 
 cdef void align_planes(const Regions *z, const real *x, real *y, real *line, const ix *images, const real *row_weights,
                        const ix *rows, const real *column_weights, const ix *columns, ix first, ix last) noexcept nogil:
-    """Pairs of box and channel [first, last)."""
-    cdef ix unit, k
+    """Pairs of channel and box [first, last)."""
+    cdef ix unit, c, k
     cdef Samples s
     for unit in range(first, last):
-        k = unit//z.c
-        if unit == first or unit%z.c == 0:
-            s = samples_of(z, k, row_weights, column_weights, rows, columns)
-        align_plane(z, &s, x + (images[k]*z.c + unit%z.c)*z.h*z.w, y + unit*z.oh*z.ow, line)
+        c, k = unit//z.k, unit%z.k
+        s = samples_of(z, k, row_weights, column_weights, rows, columns)
+        align_plane(z, &s, x + (images[k]*z.c + c)*z.h*z.w, y + (k*z.c + c)*z.oh*z.ow, line)
 
 
 cdef void align_gradients(const Regions *z, const real *gy, real *gx, real *line, const ix *images,
@@ -351,9 +351,9 @@ cdef void align_gradients(const Regions *z, const real *gy, real *gx, real *line
     cdef Samples s
     for n in range(z.n):
         memset(gx + (n*z.c + first)*z.h*z.w, 0, (last - first)*z.h*z.w*sizeof(real))
-    for k in range(z.k):
-        s = samples_of(z, k, row_weights, column_weights, rows, columns)
-        for c in range(first, last):
+    for c in range(first, last):
+        for k in range(z.k):
+            s = samples_of(z, k, row_weights, column_weights, rows, columns)
             align_gradient(z, &s, gy + (k*z.c + c)*z.oh*z.ow, gx + (images[k]*z.c + c)*z.h*z.w, line)
 
 
