@@ -44,6 +44,15 @@ def test_elements_that_nothing_reads_get_no_gradient():
     assert np.flatnonzero(x.grad).tolist() == [0, 10, 20, 30]
 
 
+def test_what_is_not_finite_spreads_no_further_than_to_its_neighbours():
+    x = Tensor(np.zeros((1, 1, 1, 5)), requires_grad=True)
+    y = F.interpolate(x, (1, 10), mode="bilinear")
+    gy = np.zeros(y.shape)
+    gy[..., 0] = np.inf
+    y.backward(gy)
+    assert np.isfinite(x.grad).ravel().tolist() == [False, False, True, True, True]
+
+
 def test_corners_meet_corners():
     x = np.random.default_rng(0).standard_normal((1, 1, 4, 5))
     y = F.interpolate(x, (7, 11), mode="bilinear", align_corners=True).numpy()

@@ -72,16 +72,20 @@ def _table(size: int, out: int, scale: float, mode: str, align_corners: bool, dt
 
 @lru_cache(maxsize=256)
 def _adjoint(size: int, out: int, *rule: Any) -> Table:
-    """The table turned round: for each element of x, the elements of y that it goes into, by their order."""
+    """The table turned round: for each element of x, the elements of y that it goes into, by their order.
+
+    Where others have more, an element's first place stands again, with the weight 0.
+    """
     places, weights = _table(size, out, *rule)
     order = np.argsort(places.ravel(), kind="stable")
     of = places.ravel()[order]
     counts = np.bincount(of, minlength=size)
     rank = np.arange(of.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    turned = np.zeros((max(1, counts.max()), size), places.dtype), np.zeros((max(1, counts.max()), size), weights.dtype)
-    turned[0][rank, of] = order % out
-    turned[1][rank, of] = weights.ravel()[order]
-    return turned
+    turned, shares = np.zeros((counts.max(), size), places.dtype), np.zeros((counts.max(), size), weights.dtype)
+    turned[:, of[::-1]] = (order % out)[::-1]
+    turned[rank, of] = order % out
+    shares[rank, of] = weights.ravel()[order]
+    return turned, shares
 
 
 def _require_map(x) -> None:

@@ -229,8 +229,9 @@ class Pad(Function, op="pad"):
             y.fill(self.value)
         y[tuple(inside)] = x
         for axis, (a, b) in enumerate(self.pads):
-            if self.mode != "constant" and (a or b):  # of what is there by now: all of the axes before, x's of the others
-                self._copy(y[(..., slice(None), *inside[axis + 1:])].swapaxes(0, axis), a, b)
+            if self.mode != "constant" and (a or b):
+                there = y[(..., slice(None), *inside[axis + 1:])]  # the axes before are complete by now
+                self._copy(there.swapaxes(0, axis), a, b)
         return y
 
     def backward(self, gy):
