@@ -7,19 +7,13 @@ from .dropout import dropout
 from .linear import linear, matmul
 from .losses import cross_entropy
 from .norm import batch_norm
+from .pixels import pixel_shuffle, pixel_unshuffle, space_to_depth
 from .pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
 from .resize import interpolate
 from .roi import ps_roi_pool, roi_align, roi_pool
 from .shape import chunk, concat, pad, split, stack
 from .softmax import log_softmax, softmax
-from .structure import (
-    channel_shuffle,
-    concat_shuffle_split,
-    pixel_shuffle,
-    pixel_unshuffle,
-    scale_channels,
-    space_to_depth,
-)
+from .structure import channel_shuffle, concat_shuffle_split, scale_channels
 
 __all__ = [
     "adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "batch_norm", "channel_shuffle", "chunk", "concat",

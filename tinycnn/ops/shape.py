@@ -230,8 +230,8 @@ class Pad(Function, op="pad"):
         y[tuple(inside)] = x
         for axis, (a, b) in enumerate(self.pads):
             if self.mode != "constant" and (a or b):
-                there = y[(..., slice(None), *inside[axis + 1:])]  # the axes before are complete by now
-                self._copy(there.swapaxes(0, axis), a, b)
+                there: Any = (..., slice(None), *inside[axis + 1:])  # the axes before are complete by now
+                self._copy(y[there].swapaxes(0, axis), a, b)
         return y
 
     def backward(self, gy):
