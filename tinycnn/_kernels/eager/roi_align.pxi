@@ -7,7 +7,7 @@
 # once for all channels, as weights and bounds; then a channel costs what its bins cover, however many samples there were.
 #
 # Loop order and threads as in `roi.pxi`.  Per row of bins, rows of x are added by vectors into a line, and runs of the
-# line are weighed.  Sampling never makes an address of a coordinate: it walks along the samples that fall on the map.
+# line are weighed.  A coordinate becomes an index only once it is known to lie on the map, or a pixel beside it.
 
 cdef inline void sample_between(real at, ix size, real share, real *weight, ix *bound) noexcept nogil:
     """Share a sample at `at` out between the two elements beside it; weight[r] is kept for bound[0] <= r < bound[1]."""
