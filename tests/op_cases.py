@@ -18,6 +18,7 @@ from op_rows import (
     products,
     recurrent,
     regularisation,
+    roi,
     shapes,
     structure,
 )
@@ -38,6 +39,7 @@ FAMILIES = (
     products,
     recurrent,
     regularisation,
+    roi,
     shapes,
     structure,
 )

@@ -31,6 +31,7 @@ cdef extern from "simd.h" nogil:
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)
     vi veq(vf a, vf b)
+    vf vgather(const real *p, const real_int *places, Py_ssize_t n)
     real vsum(vf v)
     real vhighest(vf v)
     void prefetch(const void *p)

@@ -155,6 +155,20 @@ static inline vi vgt(vf a, vf b)              { return a > b; }
 static inline vi vge(vf a, vf b)              { return a >= b; }
 static inline vi veq(vf a, vf b)              { return a == b; }
 
+/* The elements of p that n numbers name (n <= VW, the others give p[0]); as many reads where there is no gather. */
+static inline vf vgather(const real *p, const real_int *places, ptrdiff_t n) {
+    vi at = (vi)vload_part((const real *)places, n);
+#if defined(__AVX512F__) && defined(TINYCNN_DOUBLE)
+    return (vf)_mm512_i64gather_pd((__m512i)at, p, 8);
+#elif defined(__AVX512F__)
+    return (vf)_mm512_i32gather_ps((__m512i)at, p, 4);
+#else
+    vf v;
+    for (int i = 0; i < VW; i++) v[i] = p[at[i]];
+    return v;
+#endif
+}
+
 /* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
 #ifdef VECTOR_PREFIX
 static inline vf vmax(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _max_, VECTOR_SUFFIX)(a, b); }

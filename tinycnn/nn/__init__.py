@@ -41,12 +41,33 @@ from .norm import (
 )
 from .recurrent import GRU, LSTM, GRUCell, LSTMCell
 from .regularisation import DropConnectLinear, Dropout, Dropout2d, DropPath, StochasticDepth
+from .squeeze_excitation import SEInception, SEResidual, SqueezeExcitation, SqueezeExcitationFC
+from .vision import (
+    SPP,
+    AdaptiveMaxPool2d,
+    ConcatShuffleSplit,
+    ConvTranspose2d,
+    PixelShuffle,
+    PixelUnshuffle,
+    PSRoIPool,
+    ReflectionPad2d,
+    ReplicationPad2d,
+    RoIAlign,
+    RoIPool,
+    SpaceToDepth,
+    SpatialPyramidPooling,
+    Upsample,
+    ZeroPad2d,
+)
 
 __all__ = [
-    "GRU", "LSTM", "AdaptiveAvgPool2d", "AdditiveAttention", "AvgPool2d", "BatchNorm1d", "BatchNorm2d",
-    "ChannelShuffle", "Conv2d", "ConvBNAct", "DepthwiseBNAct", "DropConnectLinear", "DropPath", "Dropout", "Dropout2d",
-    "Flatten", "GRUCell", "GlobalAvgPool2d", "GroupNorm", "Hardsigmoid", "Hardswish", "Identity", "InstanceNorm2d",
-    "L2Norm", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "LogSoftmax", "MaxPool2d", "Mish",
-    "Module", "ModuleList", "PReLU", "Parameter", "ReLU", "ReLU6", "Sequential", "SiLU", "Sigmoid", "Softmax",
-    "StateDictError", "StochasticDepth", "SwitchableNorm2d", "Tanh", "init",
+    "GRU", "LSTM", "SPP", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AdditiveAttention", "AvgPool2d", "BatchNorm1d",
+    "BatchNorm2d", "ChannelShuffle", "ConcatShuffleSplit", "Conv2d", "ConvBNAct", "ConvTranspose2d", "DepthwiseBNAct",
+    "DropConnectLinear", "DropPath", "Dropout", "Dropout2d", "Flatten", "GRUCell", "GlobalAvgPool2d", "GroupNorm",
+    "Hardsigmoid", "Hardswish", "Identity", "InstanceNorm2d", "L2Norm", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear",
+    "LocalResponseNorm", "LogSoftmax", "MaxPool2d", "Mish", "Module", "ModuleList", "PReLU", "PSRoIPool", "Parameter",
+    "PixelShuffle", "PixelUnshuffle", "ReLU", "ReLU6", "ReflectionPad2d", "ReplicationPad2d", "RoIAlign", "RoIPool",
+    "SEInception", "SEResidual", "Sequential", "SiLU", "Sigmoid", "Softmax", "SpaceToDepth", "SpatialPyramidPooling",
+    "SqueezeExcitation", "SqueezeExcitationFC", "StateDictError", "StochasticDepth", "SwitchableNorm2d", "Tanh",
+    "Upsample", "ZeroPad2d", "init",
 ]

@@ -1,5 +1,6 @@
 """The twins of the kernels in `eager/eager.pyx`."""
 from .activation import *
+from .bins import *
 from .channel_norm import *
 from .depthwise import *
 from .gemm import *
@@ -12,6 +13,8 @@ from .pool import *
 from .probe import *
 from .random import *
 from .recurrent import *
+from .resize import *
+from .roi import *
 from .row_norm import *
 from .softmax import *
 from .structure import *
