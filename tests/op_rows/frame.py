@@ -1,6 +1,7 @@
 """What a row is, and what rows draw their arguments from."""
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,21 +22,25 @@ class Example:
 class OpCase:
     """One row.
 
+    family: what the file of the row says of itself;
     call(*tensors, **keywords) -> Tensor or tuple of Tensors; examples(draw) -> Example, where draw is hypothesis's;
     torch(torch, *tensors, **keywords): the same in torch (None: torch does not have it); ops: names in autograd.OPS
     that the row covers; constant: positions of inputs that take no gradient; float32 and float64: tolerance relative
-    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin.
+    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin;
+    weighted: its gradient holds a factor of the function constant by definition, and is not what differences give.
     """
 
     name: str
     call: Callable[..., Any]
     examples: Callable[[Any], Example]
     torch: Callable[..., Any] | None = None
+    family: str = ""
     ops: tuple[str, ...] = ()
     constant: tuple[int, ...] = ()
     float32: float = 1e-5
     float64: float = 1e-12
     composed: bool = False
+    weighted: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -50,6 +55,7 @@ COMPOSED = {"add", "sub", "mul", "div", "maximum", "minimum", "neg", "pow", "exp
 def case(name: str, call: Callable[..., Any], examples: Callable[[Any], Example], torch: Any = None,
          **more: Any) -> None:
     """Add a row; it covers the op of its own name unless `ops` says otherwise."""
+    more.setdefault("family", sys._getframe(1).f_globals["__doc__"])
     more.setdefault("ops", (name,))
     more.setdefault("composed", name in COMPOSED)
     CASES.append(OpCase(name, call, examples, torch, **more))

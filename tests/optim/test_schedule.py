@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from tinycnn import Tensor
+from tinycnn import Tensor, optim
 from tinycnn.optim import SGD, CosineSchedule, StepLR
 
 
@@ -19,16 +19,62 @@ def rates(schedule, steps):
     return seen
 
 
-def test_step_lr_is_torchs(torch):
-    weight = torch.zeros(1, requires_grad=True)
-    theirs = torch.optim.SGD([weight], 0.3)
-    schedule = torch.optim.lr_scheduler.StepLR(theirs, 3, 0.2)
-    want = []
-    for _ in range(10):
-        want.append(theirs.param_groups[0]["lr"])
+def torch_rates(torch, make, rates, steps):
+    theirs = torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], "lr": lr} for lr in rates], 0.1)
+    schedule, seen = make(torch.optim.lr_scheduler, theirs), []
+    for _ in range(steps):
+        seen.append([group["lr"] for group in theirs.param_groups])
         theirs.step()
         schedule.step()
-    assert [lr for lr, in rates(StepLR(optimizer(0.3), 3, 0.2), 10)] == pytest.approx(want)
+    return seen
+
+
+def warmed(after, milestone, **line):
+    """torch's way to say it: a line, then another schedule."""
+    def make(of, theirs):
+        return of.SequentialLR(theirs, [of.LinearLR(theirs, total_iters=milestone, **line), after(of, theirs)],
+                               [milestone])
+    return make
+
+
+PAIRS = {  # ours, torch's
+    "step": (lambda o: optim.StepLR(o, 3, 0.2), lambda of, o: of.StepLR(o, 3, 0.2)),
+    "multi-step": (lambda o: optim.MultiStepLR(o, [30, 5, 5, 12]), lambda of, o: of.MultiStepLR(o, [30, 5, 5, 12])),
+    "exponential": (lambda o: optim.ExponentialLR(o, 0.93), lambda of, o: of.ExponentialLR(o, 0.93)),
+    "polynomial": (lambda o: optim.PolynomialLR(o, 40, 0.9), lambda of, o: of.PolynomialLR(o, 40, 0.9)),
+    "cosine": (lambda o: optim.CosineAnnealingLR(o, 50, 0.01), lambda of, o: of.CosineAnnealingLR(o, 50, 0.01)),
+    "cosine up again": (lambda o: optim.CosineAnnealingLR(o, 13), lambda of, o: of.CosineAnnealingLR(o, 13)),
+    "cosine to the end": (lambda o: optim.CosineSchedule(o, 50, lr_min=0.02),
+                          lambda of, o: of.CosineAnnealingLR(o, 50, 0.02)),
+    "warm-up, cosine": (lambda o: optim.Warmup(optim.CosineAnnealingLR(o, 40), 10),
+                        warmed(lambda of, o: of.CosineAnnealingLR(o, 40), 10)),
+    "warm-up, multi-step": (lambda o: optim.Warmup(optim.MultiStepLR(o, [10, 20]), 7, 0.1),
+                            warmed(lambda of, o: of.MultiStepLR(o, [10, 20]), 7, start_factor=0.1)),
+    "warm-up, exponential": (lambda o: optim.Warmup(optim.ExponentialLR(o, 0.9), 1, 0.5),
+                             warmed(lambda of, o: of.ExponentialLR(o, 0.9), 1, start_factor=0.5)),
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS.values(), ids=PAIRS)
+def test_fifty_rates_are_torchs(torch, ours, theirs):
+    got = rates(ours(optimizer(0.3, 0.05)), 50)
+    for mine, want in zip(got, torch_rates(torch, theirs, (0.3, 0.05), 50)):
+        assert mine == pytest.approx(want, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("make", [ours for ours, _ in PAIRS.values()], ids=PAIRS)
+def test_a_restored_schedule_goes_on(make):
+    whole = rates(make(optimizer(0.3, 0.05)), 40)
+    first = make(optimizer(0.3, 0.05))
+    rates(first, 17)
+    second = make(optimizer(0.9, 0.9))
+    second.load_state_dict(first.state_dict())
+    assert rates(second, 23) == whole[17:]
+
+
+def test_a_warm_up_sets_the_first_rate_itself():
+    assert rates(optim.Warmup(StepLR(optimizer(1.0), 2, 0.5), 2, start_factor=0.0), 6) == [
+        [0.0], [0.5], [1.0], [1.0], [0.5], [0.5]]
 
 
 def test_cosine_follows_its_formula_in_every_group():
@@ -59,3 +105,9 @@ def test_refusals():
         CosineSchedule(optimizer(0.1), 4, 5)
     with pytest.raises(ValueError, match="step_size must be at least 1"):
         StepLR(optimizer(0.1), 0)
+    for make in (lambda o: optim.CosineAnnealingLR(o, 0), lambda o: optim.PolynomialLR(o, 0),
+                 lambda o: optim.Warmup(StepLR(o, 1), 0)):
+        with pytest.raises(ValueError, match=r"(T_max|total_iters) must be at least 1, got 0"):
+            make(optimizer(0.1))
+    with pytest.raises(ValueError, match="Warmup: start_factor must be a number with"):
+        optim.Warmup(StepLR(optimizer(0.1), 1), 3, 1.5)

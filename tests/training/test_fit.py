@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import toy
 
+from tinycnn import nn, optim
 from tinycnn.training import Checkpoint, CSVLog, fit, read_log
 
 STEPS = 7  # of the toy, per epoch
@@ -32,6 +33,20 @@ def test_rows_and_log(tmp_path):
     assert [list(row) for row in rows] == [["epoch", "loss", "lr", "accuracy", "seconds"]] * 2
     assert [row["lr"] for row in rows] == [1 / 2, 1 / 4]
     assert read_log(tmp_path / "new" / "log.csv") == rows
+
+
+def test_averages_follow_each_step_and_are_evaluated(tmp_path):
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data[...] = 0.0
+    ema = optim.ExponentialMovingAverage(model, decay=0.5)
+
+    def step(x, y):
+        model.weight.data[...] += 1.0
+        return 0.0
+    rows = fit(step, [(0, [0]), (0, [0])], 2, ema=ema, evaluate=lambda: {"weight": model.weight.item()}, progress=False)
+    assert [row["weight"] for row in rows] == [1.25, 3.0625]  # ((0 + 1) / 2 + 2) / 2, and so on
+    assert model.weight.item() == 4.0
+    assert ema.updates == 4
 
 
 def test_loader_is_told_the_epoch():

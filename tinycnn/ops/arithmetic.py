@@ -322,15 +322,14 @@ def minimum(a, b):
 
 
 class Pick(Binary):
-    """One of a and b, element by element; `first(a, b)` says where it is a. Where they are equal they share gy."""
+    """One of a and b, element by element; NaN where either is. Where they are equal they share gy."""
 
-    def first(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Mask of the elements where a is picked."""
-        raise NotImplementedError
+    pick: ClassVar[np.ufunc]
+    first: ClassVar[np.ufunc]  # mask of the elements where a is picked
 
     def forward(self, a, b):
         self.save(a=a, b=b)
-        return np.where(self.first(a, b) | np.isnan(a), a, b)
+        return self.pick(a, b)
 
     def backward(self, gy):
         a, b = self.saved.a, self.saved.b
@@ -343,15 +342,13 @@ class Pick(Binary):
 class Maximum(Pick, op="maximum"):
     """max(a, b)."""
 
-    def first(self, a, b):
-        return a > b
+    pick, first = np.maximum, np.greater
 
 
 class Minimum(Pick, op="minimum"):
     """min(a, b)."""
 
-    def first(self, a, b):
-        return a < b
+    pick, first = np.minimum, np.less
 
 
 def where(condition, a, b):

@@ -4,9 +4,11 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+
+from .._kernels import kernels
 
 
 class Optimizer:
@@ -15,9 +17,11 @@ class Optimizer:
     params: parameters, or dicts that name a group of them under "params" and override settings for that group.
     `param_groups` may be changed between steps: `optimizer.param_groups[0]["lr"] = 0.01`.
 
-    A subclass implements `update(parameter, group, state)` for one parameter with a gradient, and lists in `checks`
-    what its settings must satisfy.
+    A subclass names the `kernel` that moves a flat array, and says what that takes besides the parameter and its
+    gradient: `arrays`, which are kept in `state`, and `scalars`.  `check` refuses settings that make no sense.
     """
+
+    kernel: ClassVar[str]
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.param_groups: list[dict[str, Any]] = []
@@ -48,22 +52,60 @@ class Optimizer:
         self.check(settings)
         self.param_groups.append(settings)
 
+    # ---- what an optimiser defines
     def check(self, settings: dict[str, Any]) -> None:
         """Raise ValueError naming a setting that makes no sense."""
 
-    def update(self, parameter: Any, group: dict[str, Any], state: dict[str, Any]) -> None:
-        """Move one parameter by one step; `state` is what this method keeps for it."""
-        raise NotImplementedError
+    def arrays(self, group: dict[str, Any]) -> dict[str, float | None]:
+        """Names of the state arrays that the kernel takes, in order, and what each is filled with at first.
 
+        None stands for one that the group's settings do not use; the kernel is given None in its place.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: arrays")
+
+    def scalars(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
+        """The numbers that the kernel takes last, for a parameter that moves for the `step`-th time, from 1."""
+        raise NotImplementedError(f"{type(self).__name__}: scalars")
+
+    def count(self, state: dict[str, Any]) -> int:
+        """How many times a parameter has moved, this time included."""
+        state["step"] = step = state.get("step", 0) + 1
+        return step
+
+    # ---- what is done with it
     def step(self) -> None:
         """Move every parameter that has a gradient by one step."""
-        number = 0
         for group in self.param_groups:
             self.check(group)
+        number = 0
+        for group in self.param_groups:
+            arrays = self.arrays(group)
+            scalars: dict[int, tuple[float, ...]] = {}  # computed once for parameters that have moved equally often
             for p in group["params"]:
                 if p.grad is not None:
-                    self.update(p, group, self.state.setdefault(number, {}))
+                    state = self.state.setdefault(number, {})
+                    step = self.count(state)
+                    if step not in scalars:
+                        scalars[step] = self.scalars(group, step)
+                    self._move(p, arrays, state, scalars[step])
                 number += 1
+
+    def _move(self, parameter: Any, arrays: dict[str, float | None], state: dict[str, Any],
+              scalars: tuple[float, ...]) -> None:
+        """One parameter, in place, by one call of the kernel on flat arrays."""
+        p, g = parameter.data, parameter.grad
+        if g.shape != p.shape or g.dtype != p.dtype:
+            raise ValueError(f"{type(self).__name__}: the gradient of a parameter of shape {p.shape}, {p.dtype}, has "
+                             f"shape {g.shape}, {g.dtype}")
+        kept = []
+        for name, start in arrays.items():
+            if start is not None and name not in state:
+                state[name] = np.full(p.shape, start, p.dtype)
+            kept.append(None if start is None else state[name].ravel())
+        flat = p.ravel()
+        getattr(kernels(p.dtype), self.kernel)(flat, g.ravel(), *kept, *scalars)
+        if not p.flags.c_contiguous:  # flat was a copy
+            p[...] = flat.reshape(p.shape)
 
     def zero_grad(self) -> None:
         """Forget the gradients; the next `backward` starts from none."""
@@ -87,17 +129,32 @@ class Optimizer:
         sizes, mine = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
         if sizes != mine:
             raise ValueError(f"{name}.load_state_dict: state has groups of {sizes} parameters, expected {mine}")
-        params = [p for group in self.param_groups for p in group["params"]]
-        for number, kept in state["state"].items():
-            for key, array in kept.items():
-                if isinstance(array, np.ndarray) and array.ndim and array.shape != params[int(number)].data.shape:
-                    raise ValueError(f"{name}.load_state_dict: {key} of parameter {number} has shape {array.shape}, "
-                                     f"expected {params[int(number)].data.shape}")
-        for own, group in zip(self.param_groups, groups):
-            settings = {**own, **{k: v for k, v in group.items() if k in self.defaults}}
-            self.check(settings)
-            own.update(settings)
-        self.state = {int(number): copy.deepcopy(kept) for number, kept in state["state"].items()}
+        settings = [{**own, **{k: tuple(v) if isinstance(v, list) else v for k, v in group.items()
+                               if k in self.defaults}} for own, group in zip(self.param_groups, groups)]
+        for group in settings:
+            self.check(group)
+        self.state = self._fitting(state["state"])
+        for own, group in zip(self.param_groups, settings):
+            own.update(group)
+
+    def _fitting(self, state: dict[Any, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        """Copies of state arrays in the types of their parameters; numbers of steps as integers."""
+        where = f"{type(self).__name__}.load_state_dict"
+        params = [p.data for group in self.param_groups for p in group["params"]]
+        fitting: dict[int, dict[str, Any]] = {}
+        for number, kept in state.items():
+            if not 0 <= int(number) < len(params):
+                raise ValueError(f"{where}: state of parameter {number}, expected 0 ... {len(params) - 1}")
+            p = params[int(number)]
+            own = fitting[int(number)] = {}
+            for key, value in kept.items():
+                if value is None:  # torch's way to say that there is none
+                    continue
+                if key != "step" and np.shape(value) != p.shape:
+                    raise ValueError(f"{where}: {key} of parameter {number} has shape {np.shape(value)}, "
+                                     f"expected {p.shape}")
+                own[key] = int(value) if key == "step" else np.array(value, p.dtype, order="C")
+        return fitting
 
 
 def require_at_least_zero(name: str, settings: dict[str, Any], *keys: str) -> None:
@@ -106,3 +163,18 @@ def require_at_least_zero(name: str, settings: dict[str, Any], *keys: str) -> No
         value = settings[key]
         if not (isinstance(value, (int, float, np.number)) and math.isfinite(value) and value >= 0):
             raise ValueError(f"{name}: {key} must be a finite number >= 0, got {value!r}")
+
+
+def require_decay(name: str, key: str, value: Any) -> None:
+    """Refuse the factor of a running mean that is not in [0, 1)."""
+    if not (isinstance(value, (int, float, np.number)) and 0 <= value < 1):
+        raise ValueError(f"{name}: {key} must be a number with 0 <= {key} < 1, got {value!r}")
+
+
+def require_betas(name: str, settings: dict[str, Any]) -> None:
+    """Refuse betas that are not two factors of running means."""
+    betas = settings["betas"]
+    if not (isinstance(betas, (tuple, list)) and len(betas) == 2):
+        raise ValueError(f"{name}: betas must be two numbers, got {betas!r}")
+    for i, beta in enumerate(betas):
+        require_decay(name, f"betas[{i}]", beta)

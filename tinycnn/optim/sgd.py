@@ -4,9 +4,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from .._kernels import kernels
 from .optimizer import Optimizer, require_at_least_zero
 
 
@@ -27,6 +24,8 @@ class SGD(Optimizer):
     [0.5]
     """
 
+    kernel = "sgd_update"
+
     def __init__(self, params: Iterable[Any], lr: float, momentum: float = 0.0, dampening: float = 0.0,
                  weight_decay: float = 0.0, nesterov: bool = False) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening,
@@ -38,17 +37,15 @@ class SGD(Optimizer):
         if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0")
 
-    def update(self, parameter: Any, group: dict[str, Any], state: dict[str, Any]) -> None:
-        """One parameter, in place."""
-        p, g = parameter.data, parameter.grad
-        dampening = group["dampening"] if group["momentum"] and "momentum_buffer" in state else 0.0
-        v = state.get("momentum_buffer")
-        if v is None:
-            v = np.zeros(p.shape, p.dtype)
-            if group["momentum"]:
-                state["momentum_buffer"] = v
-        flat = p.reshape(-1)
-        kernels(p.dtype).sgd_update(flat, np.ascontiguousarray(g).reshape(-1), v.reshape(-1), group["lr"],
-                                    group["momentum"], dampening, group["weight_decay"], bool(group["nesterov"]))
-        if not p.flags.c_contiguous:  # flat was a copy
-            p[...] = flat.reshape(p.shape)
+    def arrays(self, group: dict[str, Any]) -> dict[str, float | None]:
+        """The v of momentum."""
+        return {"momentum_buffer": 0.0 if group["momentum"] else None}
+
+    def count(self, state: dict[str, Any]) -> int:
+        """Nothing but the first step of a v differs from the others: that needs no counter."""
+        return 2 if "momentum_buffer" in state else 1
+
+    def scalars(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
+        """The first step is not dampened: from v = 0 that makes v the gradient itself."""
+        dampening = group["dampening"] if step > 1 else 0.0
+        return group["lr"], group["momentum"], dampening, group["weight_decay"], bool(group["nesterov"])

@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from .checkpoint import Checkpoint
@@ -14,7 +15,7 @@ from .steps import Step
 
 
 def fit(step: Step, loader: Iterable[tuple[Any, Any]], epochs: int, *,
-        evaluate: Callable[[], Mapping[str, float]] | None = None, schedule: Any = None,
+        evaluate: Callable[[], Mapping[str, float]] | None = None, schedule: Any = None, ema: Any = None,
         log: CSVLog | str | os.PathLike[str] | None = None, checkpoint: Checkpoint | None = None,
         resume: bool = False, progress: Choice = "auto") -> list[dict[str, float]]:
     """Call `step(x, y)`, which returns the loss, with every batch of `loader`, for `epochs` passes over it.
@@ -22,7 +23,9 @@ def fit(step: Step, loader: Iterable[tuple[Any, Any]], epochs: int, *,
     After each epoch comes `evaluate()`, a dict of measures; then a row of `log` (epoch, loss: the mean over the
     images, lr: the learning rate by then, the measures, seconds); then `checkpoint.save`.  schedule: its `step()`
     follows each call of `step`.  loader: anything that can be iterated over again; where it has an attribute
-    `epoch`, that is set first, so that it can choose the order.  progress: see `Progress`.
+    `epoch`, that is set first, so that it can choose the order.  ema: an `optim.ExponentialMovingAverage`, updated
+    after each step; `evaluate` then sees the model with averaged weights.  Schedule and ema should be parts of the
+    checkpoint.  progress: see `Progress`.
 
     resume: go on after the last epoch that `checkpoint` holds, if its file exists; a run that was killed at any
     moment ends with the same bits as one that was not, if `step` and `loader` are deterministic.  Without it, a
@@ -38,14 +41,16 @@ def fit(step: Step, loader: Iterable[tuple[Any, Any]], epochs: int, *,
     display = Progress(progress)
     log = CSVLog(log) if isinstance(log, (str, os.PathLike)) else log
     first = _start(checkpoint, log, resume)
+    after = [part for part in (schedule and schedule.step, ema and ema.update) if part]
     rows = []
     for epoch in range(first, epochs):
         title = f"epoch {epoch + 1}/{epochs}"
         started = time.perf_counter()
-        row: dict[str, float] = {"epoch": epoch + 1, "loss": _run_epoch(step, loader, schedule, epoch, title, display)}
+        row: dict[str, float] = {"epoch": epoch + 1, "loss": _run_epoch(step, loader, after, epoch, title, display)}
         if schedule is not None:
             row["lr"] = schedule.optimizer.param_groups[0]["lr"]
-        row.update(evaluate() if evaluate is not None else {})
+        with ema.averaged() if ema is not None else nullcontext():
+            row.update(evaluate() if evaluate is not None else {})
         row["seconds"] = round(time.perf_counter() - started, 3)
         if log is not None:
             log.write(row)
@@ -72,8 +77,9 @@ def _start(checkpoint: Checkpoint | None, log: CSVLog | None, resume: bool) -> i
     return epochs
 
 
-def _run_epoch(step: Step, loader: Any, schedule: Any, epoch: int, title: str, display: Progress) -> float:
-    """All steps of an epoch; the mean loss over its images."""
+def _run_epoch(step: Step, loader: Any, after: Iterable[Callable[[], Any]], epoch: int, title: str,
+               display: Progress) -> float:
+    """All steps of an epoch, each followed by what comes after it; the mean loss over its images."""
     if hasattr(loader, "epoch"):
         loader.epoch = epoch
     total, images = 0.0, 0
@@ -82,8 +88,8 @@ def _run_epoch(step: Step, loader: Any, schedule: Any, epoch: int, title: str, d
         loss = step(x, y)
         if not math.isfinite(loss):
             raise FloatingPointError(f"fit: the loss is {loss} in epoch {epoch + 1}, step {i + 1}")
-        if schedule is not None:
-            schedule.step()
+        for follow in after:
+            follow()
         total, images = total + loss * len(y), images + len(y)
         display.loss(bar, total / images)
     if not images:
