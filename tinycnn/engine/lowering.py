@@ -151,8 +151,11 @@ def emit_groups(plan: Builder, conv: Convolution, jobs: list[Job], reads: list[A
             part = store | ({"r": Part(store["r"].stores[0], begin)} if "r" in store else {})
             taps = conv.w[mine].reshape(each, inputs, -1)
             seen = (taps if job.taps is None else taps[:, :, job.taps]).reshape(each, -1)
+            offsets = job.of_channels(slice(i * inputs, (i + 1) * inputs))
+            if not seen.size:  # outputs that see nothing but the bias: anything times 0
+                seen, offsets = np.zeros((each, 1), seen.dtype), lambda: np.zeros(1, np.intp)
             plan.emit_into(Part(storage, begin), **product_fields(plan, seen, conv.b[mine]), reads=reads, ys=pixels,
-                           off=plan.table(job.of_channels(slice(i * inputs, (i + 1) * inputs))), **job.where, **part)
+                           off=plan.table(offsets), **job.where, **part)
     plan.place(node.y, placed)
     for step in later:
         add_afterwards(plan, node, step)
@@ -343,6 +346,51 @@ def winograd(plan: Builder, conv: Convolution) -> None:
               soff=plan.table(lambda: lanes // width * rest * width + lanes % width), **last_store(plan, node))
 
 
+@lowers("conv_transpose2d")
+def conv_transpose2d(plan: Builder, node: Node) -> None:
+    """One product for each phase of the stride: the outputs that see the same taps, a correlation of stride 1 each.
+
+    Output i = q stride + phase sees the taps k with (phase + pad - k dilation) divisible by the stride, at the input
+    q + (phase + pad - k dilation) / stride (Dumoulin and Visin, "A guide to convolution arithmetic", 2016, section 4).
+    """
+    conv = convolution(node)
+    cin, (og, kh, kw) = conv.w.shape[0] // conv.groups, conv.w.shape[1:]
+    turned = conv.w.reshape(conv.groups, cin, og, kh, kw).transpose(0, 2, 1, 3, 4).reshape(-1, cin, kh, kw)
+    conv = dataclasses.replace(conv, w=turned)
+    _, (sh, sw), (dh, dw), (top, left, _, _) = conv.window
+    width, placed, (oh, ow) = plan.width, plan.whole(conv.x), node.y.shape[2:]
+    n, c, h, wd = placed.shape
+    rows, columns = phases(oh, kh, sh, dh, top), phases(ow, kw, sw, dw, left)
+    above, before = (max(0, *(-int(at.min(initial=0)) for _, _, _, at in axis), 0) for axis in (rows, columns))
+    below, after = (max(0, *(int(at.max(initial=0)) + count - size for _, count, _, at in axis), 0)
+                    for axis, size in ((rows, h), (columns, wd)))
+    fh, fw, count = h + above + below, wd + before + after, blocks(c, width)
+    frame = plan.storage(count * n * fh * fw * width)
+    plan.emit_into(frame, kind="pad", blocks=count * n, images=1, h=h, wd=wd, oh=fh, ow=fw, px=width, top=above,
+                   left=before, x=placed, reads=[placed])
+    channel, plane = np.arange(c), fh * fw * width
+    starts, jobs = channel // width * n * plane + channel % width, []
+    for i, count_i, taps_i, at_i in rows:
+        for j, count_j, taps_j, at_j in columns:
+            offsets = starts[:, None] + (((above + at_i)[:, None] * fw + before + at_j) * width).ravel()
+            where = {"x": frame, "rows": n * count_i, "n": count_j, "image_rows": count_i, "px": width,
+                     "xrow": fw * width, "image_step": plane, "py": sw * width, "yrow": sh * ow * width,
+                     "yimage": oh * ow * width}
+            jobs.append(Job(lambda offsets=offsets: offsets, where,  # type: ignore[misc]
+                            (taps_i[:, None] * kw + taps_j).ravel(), (i * ow + j) * width))
+    emit_groups(plan, conv, jobs, [frame])
+
+
+def phases(outputs: int, kernel: int, stride: int, dilation: int,
+           pad: int) -> list[tuple[int, int, np.ndarray, np.ndarray]]:
+    """For each phase that has outputs: (phase, how many, the taps they see, where these lie from the q-th input)."""
+    taps, result = np.arange(kernel), []
+    for phase in range(min(stride, outputs)):
+        seen = taps[(phase + pad - taps * dilation) % stride == 0]
+        result.append((phase, -(-(outputs - phase) // stride), seen, (phase + pad - seen * dilation) // stride))
+    return result
+
+
 # ---------------------------------------------------------------- strips
 def find_strips(graph: Graph, width: int, least: int) -> dict[Node, list[Node]]:
     """Runs of expand (there may be none), depthwise and project whose inner map has at least so many elements.
@@ -454,14 +502,14 @@ def global_mean(plan: Builder, node: Node) -> None:
     plan.emit(node.y, kind="global_mean", **map_fields(plan, placed, node.y), n=placed.pixels)
 
 
-COMBINING = {"add": 0, "sub": 1, "mul": 2, "div": 3, "maximum": 4, "minimum": 5}
+COMBINING = {"add": 0, "sub": 1, "mul": 2, "div": 3, "maximum": 4, "minimum": 5, "scale_channels": 2}
 ALONE = 6  # the first operand as it is
 
 
 @lowers(*COMBINING)
 def combine(plan: Builder, node: Node) -> None:
     """Two maps of one shape, or a map and a factor (summand, ...) per channel of each image."""
-    a, b = node.inputs["a"], node.inputs["b"]
+    a, b = node.inputs.values()
     assert a is not None
     assert b is not None
     if node.op in ("add", "mul", "maximum", "minimum") and a.shape != node.y.shape:

@@ -147,6 +147,9 @@ def _structure(node: Node, channels: Callable[[Value], Channels]) -> list[Channe
     if node.op == "split" and attributes["axis"] % len(xs[0].shape) == 1:
         ends = np.cumsum([0, *attributes["sizes"]])
         return [channels(xs[0])[a:b] for a, b in pairwise(ends)]
+    if node.op == "concat_shuffle_split":
+        mixed = [c for pair in zip(*map(channels, xs), strict=True) for c in pair]
+        return [mixed[:len(mixed) // 2], mixed[len(mixed) // 2:]]
     if node.op == "channel_shuffle":
         order = np.arange(xs[0].shape[1]).reshape(attributes["groups"], -1).T.ravel()
         of_x = channels(xs[0])
@@ -257,7 +260,7 @@ def fuse_scales(graph: Graph) -> Graph:
     """A factor per image and channel (squeeze-and-excitation) in front of a 1x1 convolution becomes its first step."""
     readers, outputs, gone = graph.readers(), set(graph.outputs), set()
     for node in graph.nodes:
-        if node.op != "mul" or node.after:
+        if node.op not in ("mul", "scale_channels") or node.after:
             continue
         reader = sole_reader(node.y, readers, outputs)
         x, scale = sorted((v for v in node.inputs.values() if v is not None), key=lambda v: -int(np.prod(v.shape)))
