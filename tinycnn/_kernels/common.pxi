@@ -26,12 +26,14 @@ cdef extern from "simd.h" nogil:
     vf vmin(vf a, vf b)
     vf vsqrt(vf x)
     vf vmax_nan(vf a, vf b)
+    vf vmin_nan(vf a, vf b)
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)
     vi veq(vf a, vf b)
     real vsum(vf v)
     real vhighest(vf v)
+    real vlowest(vf v)
     void prefetch(const void *p)
 
 cdef extern from "simd_math.h" nogil:
