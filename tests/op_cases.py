@@ -6,7 +6,10 @@ types, threads.  A new operation is one more row, in the file of its family in `
 from op_rows import (
     activation,
     arithmetic,
+    losses_binary,
     losses_classification,
+    losses_metric,
+    losses_regression,
     normalisation,
     pooling,
     products,
@@ -19,7 +22,10 @@ from op_rows.frame import CASES, Example, OpCase
 FAMILIES = (
     activation,
     arithmetic,
+    losses_binary,
     losses_classification,
+    losses_metric,
+    losses_regression,
     normalisation,
     pooling,
     products,

@@ -1,4 +1,4 @@
-"""exp, and what is built from it, over the whole range of both element types."""
+"""exp, log, and what is built from them, over the whole range of both element types."""
 import numpy as np
 import pytest
 
@@ -50,3 +50,46 @@ class TestExp:
         y = np.empty_like(x)
         getattr(kernels(x.dtype), f"{name}_forward")(x, y)
         assert units_in_last_place(y, function(x.astype(np.longdouble))).max() <= 3
+
+
+def loss(kind: str, x: np.ndarray, target: np.ndarray, a: float = 0, b: float = 0) -> np.ndarray:
+    each = np.empty_like(x)
+    kernels(x.dtype, "losses").elementwise_loss_forward(x, target, None, None, kind, a, b, 0, each)
+    return each
+
+
+def log(x: np.ndarray) -> np.ndarray:
+    """ln x as the target's gradient of the divergence has it, ln target - input + 1 for the input 1."""
+    y = np.empty_like(x)
+    kernels(x.dtype, "losses").elementwise_loss_backward(np.ones_like(x), x, None, None, "kl", 0, 0, 0,
+                                                         np.ones(1, x.dtype), True, y)
+    return y
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.usefixtures("isa")
+class TestLog:
+    def test_over_the_whole_range(self, dtype):
+        limits = np.finfo(dtype)
+        x = np.concatenate([np.geomspace(limits.tiny, limits.max / 2, 200_003), np.linspace(0.5, 2, 20_003)])
+        x = x.astype(dtype)
+        want = np.log(x.astype(np.longdouble))
+        assert (np.abs(log(x) - want) <= 4 * np.spacing(np.maximum(1, np.abs(want)).astype(dtype))).all()
+
+    def test_keeps_its_digits_near_1(self, dtype):
+        x = (1 + np.concatenate([-np.geomspace(1e-6, 0.3, 1001), np.geomspace(1e-6, 0.4, 1001)])).astype(dtype)
+        want = x * np.log(x.astype(np.longdouble))
+        assert units_in_last_place(loss("kl", np.zeros_like(x), x), want).max() <= 3
+
+    def test_ends_of_the_range(self, dtype):
+        limits = np.finfo(dtype)
+        x = np.array([np.nan, np.inf, -1.0, 1.0, limits.smallest_subnormal, limits.tiny / 4], dtype)
+        np.testing.assert_allclose(log(x), [np.nan, np.inf, np.nan, 0, *np.log(x[4:])], rtol=1e-6)
+
+    def test_log1p_keeps_its_digits(self, dtype):
+        x = np.geomspace(1e-30, 1e30, 100_003).astype(dtype)
+        got = loss("wing", x, np.zeros_like(x), 2.0**120, 1) / dtype(2.0**120)
+        assert units_in_last_place(got, np.log1p(x.astype(np.longdouble))).max() <= 4
+
+    def test_log1p_of_minus_1(self, dtype):
+        assert loss("bce", np.ones(1, dtype), np.zeros(1, dtype)) == 100

@@ -40,6 +40,9 @@ cdef extern from "simd_math.h" nogil:
     vf vexp(vf x)
     vf vtanh(vf x)
     vf vsigmoid(vf x)
+    vf vlog(vf x)
+    vf vlog1p(vf x)
+    real LEAST_NORMAL
 
 ctypedef Py_ssize_t ix
 

@@ -7,6 +7,7 @@
  * last place, tested over the whole range.
  */
 #pragma once
+#include <math.h>
 #include "simd.h"
 
 #ifdef TINYCNN_DOUBLE
@@ -20,6 +21,9 @@
 #  define EXPONENT_BIAS 1023
 #  define TANH_ONE     22.0                     /* from here on tanh is 1 to the last digit */
 #  define EXP_TERMS    13
+#  define LEAST_NORMAL 0x1p-1022
+#  define SQRT_HALF_BITS 0x3fe6a09e667f3bcd
+#  define LOG_TERMS    10
 #else
 #  define EXP_LOWEST  -104.0f
 #  define EXP_NORMAL  -87.0f
@@ -31,6 +35,9 @@
 #  define EXPONENT_BIAS 127
 #  define TANH_ONE     10.0f
 #  define EXP_TERMS    7
+#  define LEAST_NORMAL 0x1p-126f
+#  define SQRT_HALF_BITS 0x3f3504f3
+#  define LOG_TERMS    5
 #endif
 #define LOG2_E ((real)1.44269504088896340736)
 
@@ -74,4 +81,28 @@ static inline vf vsigmoid(vf x) {
     vi n;
     vf fraction = vexp_reduced(vmin(vset(EXP_HIGHEST), vmax(vset(EXP_NORMAL), -x)), &n);
     return vset(1) / vfma(fraction + vset(1), vpower_of_two(n), vset(1));
+}
+
+/* ln x: x = 2^k m with 1/sqrt 2 <= m < sqrt 2, and ln m = 2 artanh s = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1) / (m + 1),
+ * |s| < 0.172.  k is what the exponent holds once the bits of sqrt 1/2 are taken off.  0 gives -infinity, less gives NaN. */
+static inline vf vlog(vf x) {
+    vi denormal = x < vset(LEAST_NORMAL);
+    vf scaled = vselect(denormal, x * vset((real)(1ll << FRACTION_BITS)), x);   /* its exponent says nothing otherwise */
+    vi bits = (vi)scaled, k = (bits - SQRT_HALF_BITS) >> FRACTION_BITS;
+    vf m = (vf)(bits - (k << FRACTION_BITS));
+    vf power = (vf)(k + (vi)vset(ROUNDER)) - vset(ROUNDER);
+    power = power - vselect(denormal, vset(FRACTION_BITS), vzero());
+    vf s = (m - vset(1)) / (m + vset(1)), z = s * s, sum = vset((real)(2.0 / (2 * LOG_TERMS + 1)));
+    for (int j = LOG_TERMS - 1; j > 0; j--) sum = vfma(sum, z, vset((real)(2.0 / (2 * j + 1))));
+    vf y = vfma(power, vset(LN2_HIGH), vfma(s, vset(2), vfma(s * z, sum, power * vset(LN2_LOW))));
+    y = vselect(x == vset(INFINITY), x, y);
+    return vselect(x > vzero(), y, vselect(x == vzero(), vset(-INFINITY), vset(NAN)));
+}
+
+/* ln (1 + x), to the last digits for small x too: what was lost in rounding 1 + x is made good by x / ((1 + x) - 1)
+ * (Goldberg, "What every computer scientist should know about floating-point arithmetic", 1991, theorem 4). */
+static inline vf vlog1p(vf x) {
+    vf y = vset(1) + x;
+    vi as_it_is = (y == vset(1)) | (y == vset(INFINITY));
+    return vselect(as_it_is, x, vlog(y) * (x / (y - vset(1))));
 }

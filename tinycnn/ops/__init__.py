@@ -4,7 +4,8 @@ from .arithmetic import maximum, minimum, where
 from .conv import conv2d
 from .dropout import dropout
 from .linear import linear, matmul
-from .losses import cross_entropy
+from .losses import *  # noqa: F403
+from .losses import __all__ as _losses
 from .norm import batch_norm
 from .pool import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
 from .shape import chunk, concat, pad, split, stack
@@ -12,7 +13,8 @@ from .softmax import log_softmax, softmax
 from .structure import channel_shuffle
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "channel_shuffle", "chunk", "concat", "conv2d", "cross_entropy",
+    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "channel_shuffle", "chunk", "concat", "conv2d",
     "dropout", "global_avg_pool2d", "hardsigmoid", "hardswish", "linear", "log_softmax", "matmul", "max_pool2d",
     "maximum", "minimum", "pad", "relu", "relu6", "sigmoid", "silu", "softmax", "split", "stack", "tanh", "where",
+    *_losses,
 ]

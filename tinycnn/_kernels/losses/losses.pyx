@@ -6,11 +6,18 @@ every extent (and every index) before it takes a pointer, then runs without the 
 raising.  Each has a twin of the same name and signature in `tinycnn._kernels.reference.losses`.
 """
 from cython.parallel cimport prange
-from libc.math cimport log
+from libc.math cimport log, pow, sqrt
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from tinycnn._kernels.parallel cimport team
 
 include "../common.pxi"
 include "../row_sums.pxi"
+include "elementwise.pxi"
+include "regression.pxi"
+include "binary.pxi"
+include "elementwise_calls.pxi"
 include "classification.pxi"
+include "choice.pxi"
+include "metric.pxi"

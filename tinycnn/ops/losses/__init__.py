@@ -1,4 +1,29 @@
 """Losses as operations, forward beside backward: part of `tinycnn.functional`; `tinycnn.losses` has them as modules."""
-from .classification import cross_entropy
+from .binary import binary_cross_entropy, binary_cross_entropy_with_logits, hinge_loss, sigmoid_focal_loss
+from .center import center_loss, center_update
+from .classification import cross_entropy, nll_loss
+from .divergence import kl_div
+from .margin import focal_loss, multi_margin_loss
+from .metric import (
+    contrastive_loss,
+    cosine_embedding_loss,
+    margin_ranking_loss,
+    squared_triplet_loss,
+    triplet_margin_loss,
+)
+from .mining import (
+    batch_hard_triplet_loss,
+    batch_hard_triplets,
+    distance_matrix,
+    semi_hard_triplet_loss,
+    semi_hard_triplets,
+)
+from .regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss, sse_loss, wing_loss
 
-__all__ = ["cross_entropy"]
+__all__ = [
+    "batch_hard_triplet_loss", "batch_hard_triplets", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "center_loss", "center_update", "contrastive_loss", "cosine_embedding_loss", "cross_entropy", "distance_matrix",
+    "focal_loss", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss",
+    "multi_margin_loss", "nll_loss", "semi_hard_triplet_loss", "semi_hard_triplets", "sigmoid_focal_loss",
+    "smooth_l1_loss", "squared_triplet_loss", "sse_loss", "triplet_margin_loss", "wing_loss",
+]
