@@ -1,4 +1,5 @@
-# What softmax and the losses told from it share: the largest element of a row x, and the sum of e^(x - shift) over it.
+# What softmax and the losses told from it share: the largest element of a row x, the sum of e^(x - shift) over it, and
+# a row multiplied by a number.
 # With the largest as the shift nothing overflows, and logits that are large together keep their digits.
 
 cdef real row_highest(const real *x, ix n) noexcept nogil:
@@ -8,9 +9,11 @@ cdef real row_highest(const real *x, ix n) noexcept nogil:
         m = vmax(m, vload(x + i))
         second = vmax(second, vload(x + i + VW))
         i += 2*VW
-    while i < n:
-        m = vmax(m, vselect(vfirst(n - i), vload_part(x + i, min(<ix>VW, n - i)), m))
+    if i + VW <= n:
+        m = vmax(m, vload(x + i))
         i += VW
+    if i < n:
+        m = vmax(m, vselect(vfirst(n - i), vload_part(x + i, n - i), m))
     return vhighest(vmax(m, second))
 
 

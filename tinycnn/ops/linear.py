@@ -7,7 +7,7 @@ import numpy as np
 
 from .._kernels import kernels, scratch
 from ..autograd import Function, Shape
-from .arithmetic import unbroadcast
+from .reductions import unbroadcast
 
 
 def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
@@ -98,7 +98,7 @@ class Linear(Function, op="linear"):
         gy = gy.reshape(-1, w.shape[0])
         return (product(gy, w).reshape(x.shape) if self.needs("x") else None,
                 product(gy, x.reshape(-1, w.shape[1]), transpose_a=True) if self.needs("w") else None,
-                gy.sum(0) if self.needs("b") else None)
+                unbroadcast(gy, gy.shape[1:]) if self.needs("b") else None)
 
 
 def matmul(a, b):

@@ -14,6 +14,7 @@ from tinycnn._kernels.parallel cimport team
 
 include "../common.pxi"
 include "activation.pxi"
+include "arithmetic.pxi"
 include "gemm.pxi"
 include "pointwise.pxi"
 include "im2col.pxi"

@@ -9,7 +9,7 @@
 #
 # Loop order.  x is read once, in one of three ways:
 #   rows     I = 1: along each row, four vectors side by side, because an addition takes four cycles; rows are shared out;
-#   parts    the same, where rows are few and long (a sum of everything): each row is cut into PARTS, which are shared
+#   parts    the same, where rows are few and long (a sum of everything): each row is cut into PIECES, which are shared
 #            out and put together in their order;
 #   columns  I > 1: lanes are columns.  Strips of up to four vectors walk down the N rows; strips are shared out.
 # How rows are cut depends on shapes alone: any number of threads gives the same bits.
@@ -18,7 +18,7 @@
 
 cdef enum:
     STEPS = 64          # rows that a strip adds up before it is flushed
-    PARTS = 32          # pieces of a long row
+    PIECES = 32          # pieces of a long row
     LONG = 1 << 16      # elements of a row that is worth cutting
 
 cdef enum Kind:
@@ -42,7 +42,7 @@ cdef inline double meet_totals(Kind kind, double a, double b) noexcept nogil:
     return b if b != b or (b > a if kind == MAX else b < a) else a
 
 
-cdef inline double fold(Kind kind, vf v) noexcept nogil:
+cdef inline double lanes_total(Kind kind, vf v) noexcept nogil:
     """The lanes, put together."""
     return vhighest(v) if kind == MAX else vlowest(v) if kind == MIN else vsum(v)
 
@@ -63,7 +63,7 @@ cdef inline double block_total(Kind kind, const real *x, ix n) noexcept nogil:
         i += VW
     if i < n:
         s[1] = meet(kind, s[1], vselect(vfirst(n - i), vload_part(x + i, n - i), vset(neutral(kind))))
-    return fold(kind, meet(kind, meet(kind, s[0], s[1]), meet(kind, s[2], s[3])))
+    return lanes_total(kind, meet(kind, meet(kind, s[0], s[1]), meet(kind, s[2], s[3])))
 
 
 cdef inline double blocks_total(Kind kind, const real *x, ix n) noexcept nogil:
@@ -90,13 +90,13 @@ cdef void reduce_rows(Kind kind, const real *x, real *y, ix rows, ix n, double d
 
 
 cdef void reduce_parts(Kind kind, const real *x, real *y, ix rows, ix n, double divisor) noexcept nogil:
-    cdef double totals[PARTS]
+    cdef double totals[PIECES]
     cdef ix o
     cdef int k, threads = team(n)
     for o in range(rows):
-        for k in prange(PARTS, num_threads=threads, schedule="static"):
-            totals[k] = row_total(kind, x + o*n + n*k//PARTS, n*(k + 1)//PARTS - n*k//PARTS)
-        for k in range(1, PARTS):
+        for k in prange(PIECES, num_threads=threads, schedule="static"):
+            totals[k] = row_total(kind, x + o*n + n*k//PIECES, n*(k + 1)//PIECES - n*k//PIECES)
+        for k in range(1, PIECES):
             totals[0] = meet_totals(kind, totals[0], totals[k])
         y[o] = <real>(totals[0]/divisor)
 
@@ -164,7 +164,7 @@ cdef int reduce(Kind kind, const real[:, :, ::1] x, real[:, ::1] y, double divis
     with nogil:
         if inner > 1:
             reduce_columns(kind, xs, ys, outer, n, inner, divisor)
-        elif n >= LONG and outer < PARTS:
+        elif n >= LONG and outer < PIECES:
             reduce_parts(kind, xs, ys, outer, n, divisor)
         else:
             reduce_rows(kind, xs, ys, outer, n, divisor)
@@ -189,19 +189,23 @@ def min_forward(const real[:, :, ::1] x, real[:, ::1] y):  # IN (o, n, i)  OUT (
 
 # ---------------------------------------------------------------- the gradient of extremes
 # A share is gy / count, times 1 or 0: where y is NaN nothing is equal to it, and 0 gy / 0 is NaN, as it should be.
+cdef inline vf hits(vf x, vf extreme) noexcept nogil:
+    return vselect(veq(x, extreme), vset(1), vzero())
+
+
 cdef void extreme_gradient_row(const real *x, real y, real gy, real *gx, ix n) noexcept nogil:
     cdef vf extreme = vset(y), count = vzero(), share
-    cdef ix i = 0, part
-    while i < n:
-        part = min(<ix>VW, n - i)
-        count = count + vselect(veq(vload_part(x + i, part), extreme) & vfirst(part), vset(1), vzero())
+    cdef ix i = 0
+    while i + VW <= n:
+        count = count + hits(vload(x + i), extreme)
         i += VW
+    count = count + vselect(vfirst(n - i), hits(vload_part(x + i, n - i), extreme), vzero())
     share = vset(gy/vsum(count))
     i = 0
-    while i < n:
-        part = min(<ix>VW, n - i)
-        vstore_part(gx + i, share*vselect(veq(vload_part(x + i, part), extreme), vset(1), vzero()), part)
+    while i + VW <= n:
+        vstore(gx + i, share*hits(vload(x + i), extreme))
         i += VW
+    vstore_part(gx + i, share*hits(vload_part(x + i, n - i), extreme), n - i)
 
 
 cdef void extreme_gradient_columns(const real *x, const real *y, const real *gy, real *gx, ix n, ix inner,
@@ -209,10 +213,10 @@ cdef void extreme_gradient_columns(const real *x, const real *y, const real *gy,
     cdef vf extreme = vload_part(y, part), count = vzero(), share
     cdef ix i
     for i in range(n):
-        count = count + vselect(veq(vload_part(x + i*inner, part), extreme), vset(1), vzero())
+        count = count + hits(vload_part(x + i*inner, part), extreme)
     share = vload_part(gy, part)/count
     for i in range(n):
-        vstore_part(gx + i*inner, share*vselect(veq(vload_part(x + i*inner, part), extreme), vset(1), vzero()), part)
+        vstore_part(gx + i*inner, share*hits(vload_part(x + i*inner, part), extreme), part)
 
 
 def extreme_backward(const real[:, :, ::1] x,   # IN  (o, n, i)

@@ -12,23 +12,22 @@ cdef void softmax_row(const real *x, real *y, ix n) noexcept nogil:
 
 cdef void softmax_gradient_row(const real *y, const real *gy, real *gx, ix n) noexcept nogil:
     cdef vf s = vzero()
-    cdef ix i, part
-    i = 0
-    while i < n:
-        part = min(<ix>VW, n - i)
-        s = vfma(vload_part(y + i, part), vload_part(gy + i, part), s)
+    cdef ix i = 0
+    while i + VW <= n:
+        s = vfma(vload(y + i), vload(gy + i), s)
         i += VW
+    s = vfma(vload_part(y + i, n - i), vload_part(gy + i, n - i), s)
     cdef vf product = vset(vsum(s))
     i = 0
-    while i < n:
-        part = min(<ix>VW, n - i)
-        vstore_part(gx + i, vload_part(y + i, part)*(vload_part(gy + i, part) - product), part)
+    while i + VW <= n:
+        vstore(gx + i, vload(y + i)*(vload(gy + i) - product))
         i += VW
+    vstore_part(gx + i, vload_part(y + i, n - i)*(vload_part(gy + i, n - i) - product), n - i)
 
 
 cdef void log_softmax_row(const real *x, real *y, ix n) noexcept nogil:
     cdef real m = row_highest(x, n)
-    cdef vf highest = vset(m), logarithm = vset(<real>log(row_exp(x, NULL, n, m, False)))
+    cdef vf highest = vset(m), logarithm = vlog(vset(row_exp(x, NULL, n, m, False)))
     cdef ix i = 0
     while i + VW <= n:
         vstore(y + i, (vload(x + i) - highest) - logarithm)
@@ -38,17 +37,17 @@ cdef void log_softmax_row(const real *x, real *y, ix n) noexcept nogil:
 
 cdef void log_softmax_gradient_row(const real *y, const real *gy, real *gx, ix n) noexcept nogil:
     cdef vf s = vzero()
-    cdef ix i, part
-    i = 0
-    while i < n:
-        s = s + vload_part(gy + i, min(<ix>VW, n - i))
+    cdef ix i = 0
+    while i + VW <= n:
+        s = s + vload(gy + i)
         i += VW
-    cdef vf total = vset(vsum(s))
+    cdef vf total = vset(vsum(s + vload_part(gy + i, n - i)))
     i = 0
-    while i < n:
-        part = min(<ix>VW, n - i)
-        vstore_part(gx + i, vload_part(gy + i, part) - vexp(vload_part(y + i, part))*total, part)
+    while i + VW <= n:
+        vstore(gx + i, vload(gy + i) - vexp(vload(y + i))*total)
         i += VW
+    if i < n:
+        vstore_part(gx + i, vload_part(gy + i, n - i) - vexp(vload_part(y + i, n - i))*total, n - i)
 
 
 # ---------------------------------------------------------------- kernels

@@ -4,15 +4,6 @@
 # maximum takes four cycles) walks down the C channels for the maxima, again for the exponentials and their sums, and
 # again to divide.  Nothing is transposed; a strip of C rows stays in the nearest cache.  Strips are shared out.
 
-cdef inline void column_logarithms(vf *t) noexcept nogil:
-    cdef real lanes[VW]
-    cdef int k
-    vstore(lanes, t[0])
-    for k in range(VW):
-        lanes[k] = <real>log(lanes[k])
-    t[0] = vload(lanes)
-
-
 cdef inline void softmax_vectors(const real *x, real *y, ix c, ix stride, int vectors, ix part,
                                  bint logarithm) noexcept nogil:
     """So many vectors of columns, each of them a `part` of VW."""
@@ -34,10 +25,7 @@ cdef inline void softmax_vectors(const real *x, real *y, ix c, ix stride, int ve
             if not logarithm:
                 vstore_part(y + j*stride + k*VW, e, part)
     for k in range(vectors):
-        if logarithm:
-            column_logarithms(t + k)
-        else:
-            t[k] = vset(1)/t[k]
+        t[k] = vlog(t[k]) if logarithm else vset(1)/t[k]
     for j in range(c):
         for k in range(vectors):
             if logarithm:

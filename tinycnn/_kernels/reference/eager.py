@@ -1,5 +1,6 @@
 """The twins of the kernels in `eager/eager.pyx`."""
 from .activation import *
+from .arithmetic import *
 from .depthwise import *
 from .gemm import *
 from .im2col import *
@@ -9,6 +10,7 @@ from .pointwise import *
 from .pool import *
 from .probe import *
 from .random import *
+from .reduce import *
 from .softmax import *
 from .structure import *
 from .winograd import *
