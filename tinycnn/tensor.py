@@ -52,7 +52,8 @@ class Tensor:
     def _result(array: np.ndarray, node: Function | None, index: int) -> Tensor:
         """A Tensor as an operation returns it; skips the checks of the constructor."""
         result = Tensor.__new__(Tensor)
-        result.data, result.grad, result.node, result.index = np.asarray(array), None, node, index
+        result.data = np.asarray(array) if isinstance(array, np.generic) else array
+        result.grad, result.node, result.index = None, node, index
         result.requires_grad = node is not None
         return result
 

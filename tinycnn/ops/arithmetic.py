@@ -12,8 +12,8 @@ import numpy as np
 from .._kernels import kernels
 from .._kernels.dispatch import SUFFIX
 from ..autograd import Function
+from .contracts import broadcast
 from .reductions import unbroadcast
-
 
 LARGE = 1 << 16  # elements from which on sharing out is worth the call of a kernel; NumPy has one thread
 
@@ -37,7 +37,7 @@ class Binary(Function):
     def shapes(self, a, b):
         """Numpy's broadcasting rule."""
         try:
-            return np.broadcast_shapes(a, b)
+            return broadcast(a, b)
         except ValueError:
             raise ValueError(f"{self.op}: b of shape {b} does not broadcast with a of shape {a}") from None
 

@@ -31,6 +31,16 @@ def _suits(x: np.ndarray, axes: tuple[int, ...]) -> bool:
 
 
 @lru_cache
+def _axes(op: str, axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    """What `axis` means, as ascending numbers from 0."""
+    given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(sorted({i % ndim for i in given if -ndim <= i < ndim}))
+    if len(axes) != len(given):
+        raise ValueError(f"{op}: axis {axis} is none of an array with {ndim} axes, or names one twice")
+    return axes
+
+
+@lru_cache
 def _views(shape: Shape, axes: tuple[int, ...]) -> tuple[list[tuple[int, int, int]], Shape]:
     """(O, N, I) for each stretch of axes that lie side by side, the last one first; the shape with extents 1 there."""
     views = []
@@ -63,13 +73,7 @@ class Reduction(Function):
 
     def axes(self, ndim: int) -> tuple[int, ...]:
         """The axes reduced over, as ascending numbers from 0."""
-        if self.axis is None:
-            return tuple(range(ndim))
-        axis = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        axes = tuple(sorted({i % ndim for i in axis if -ndim <= i < ndim}))
-        if len(axes) != len(axis):
-            raise ValueError(f"{self.op}: axis {self.axis} of an array with {ndim} axes")
-        return axes
+        return _axes(self.op, self.axis, ndim)
 
     def shapes(self, x):
         """x without the reduced axes, or with extent 1 there."""

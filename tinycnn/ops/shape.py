@@ -126,8 +126,9 @@ class Concat(Function, op="concat"):
     def shapes(self, *xs):
         """The first shape, with the extents along the axis summed."""
         axis = self.axis % len(xs[0]) if xs[0] else 0
+        others = xs[0][:axis] + xs[0][axis + 1:]
         for i, x in enumerate(xs):
-            if len(x) != len(xs[0]) or any(n != m for k, (n, m) in enumerate(zip(x, xs[0])) if k != axis):
+            if len(x) != len(xs[0]) or x[:axis] + x[axis + 1:] != others:
                 raise ValueError(f"concat: tensors[{i}] of shape {x} does not join {xs[0]} along axis {self.axis}")
         return *xs[0][:axis], sum(x[axis] for x in xs), *xs[0][axis + 1:]
 

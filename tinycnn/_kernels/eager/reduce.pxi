@@ -13,8 +13,9 @@
 #            out and put together in their order;
 #   columns  I > 1: lanes are columns.  Strips of up to four vectors walk down the N rows; strips are shared out.
 # How rows are cut depends on shapes alone: any number of threads gives the same bits.
-# Accuracy.  A vector sum takes up BLOCK elements of a row, or STEPS rows, and is then added to a double, or to the
-# strip's total; so errors do not grow with N.
+# Accuracy.  A vector sum takes up BLOCK elements of a row and is then added to a double; or STEPS rows of a strip, and is
+# then added to the strip's total, with what the last such addition lost in rounding (Kahan, "Further remarks on reducing
+# truncation errors", 1965).  So errors do not grow with N.
 
 cdef enum:
     STEPS = 64          # rows that a strip adds up before it is flushed
@@ -107,18 +108,24 @@ cdef inline void reduce_vectors(Kind kind, const real *x, real *y, ix n, ix inne
     """So many vectors of columns, each of them a `part` of VW."""
     cdef vf s[LANES]
     cdef vf total[LANES]
+    cdef vf excess[LANES]  # what rounding added to the total, taken off the next sum
+    cdef vf next
     cdef ix start = 0, i
     cdef int k
     for k in range(vectors):
         total[k] = vset(neutral(kind))
+        excess[k] = vzero()
     while start < n:
         for k in range(vectors):
-            s[k] = vset(neutral(kind))
+            s[k] = -excess[k] if kind == SUM else vset(neutral(kind))
         for i in range(start, min(n, start + STEPS)):
             for k in range(vectors):
                 s[k] = meet(kind, s[k], vload_part(x + i*inner + k*VW, part))
         for k in range(vectors):
-            total[k] = meet(kind, total[k], s[k])
+            next = meet(kind, total[k], s[k])
+            excess[k] = (next - total[k]) - s[k]
+            excess[k] = vselect(veq(excess[k], excess[k]), excess[k], vzero())  # infinities have none
+            total[k] = next
         start += STEPS
     for k in range(vectors):
         vstore_part(y + k*VW, total[k]/vset(<real>divisor), part)
