@@ -93,3 +93,37 @@ class TestLog:
 
     def test_log1p_of_minus_1(self, dtype):
         assert loss("bce", np.ones(1, dtype), np.zeros(1, dtype)) == 100
+
+
+def power(d: np.ndarray, beta: float) -> np.ndarray:
+    """d^-beta as local response normalisation computes it, e^(-beta log d)."""
+    x, y = np.ones((1, 1, 1), d.dtype), np.empty((1, 1, 1), d.dtype)
+    results = np.empty_like(d)
+    for i, k in enumerate(d):
+        kernels(d.dtype).local_response_norm_forward(x, y, y.copy(), 1, 0.0, beta, float(k))
+        results[i] = y[0, 0, 0]
+    return results
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.usefixtures("isa")
+class TestPower:
+    def test_over_the_whole_range(self, dtype):
+        """By its share in a power near 1, where e^x has the error of x: |beta log d| times the unit roundoff."""
+        tiny, eps = np.finfo(dtype).tiny, np.finfo(dtype).eps
+        denormal = tiny * np.geomspace(eps, 1, 9)
+        d = np.concatenate([np.geomspace(tiny, 1 / tiny, 999), np.linspace(0.5, 2, 999), denormal])
+        d = d[d > 0].astype(dtype)
+        exact = d.astype(np.longdouble) ** -0.5
+        allowed = eps * (2 + np.abs(np.log(d)))
+        assert (np.abs(power(d, 0.5) / exact - 1) <= allowed).all()
+
+    def test_near_1_no_digit_is_lost(self, dtype):
+        eps = np.finfo(dtype).eps
+        d = (1 + np.concatenate([np.geomspace(eps, 1e-3, 200), -np.geomspace(eps, 1e-3, 200)])).astype(dtype)
+        want = np.exp(1000 * np.log(d.astype(np.longdouble)))
+        np.testing.assert_allclose(power(d, -1000), want.astype(dtype), rtol=8 * eps)
+
+    def test_ends_of_the_range(self, dtype):
+        d = np.array([0, np.inf, -1, np.nan], dtype)
+        np.testing.assert_array_equal(power(d, 1), [np.inf, 0, np.nan, np.nan])

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from op_rows.frame import Example, any_shape, case, normal, shape
+from op_rows.frame import Example, any_shape, away, case, normal, shape
 from tinycnn import functional as F
 
 case("relu", F.relu, any_shape(0), lambda t, x: t.relu(x))
@@ -16,6 +16,21 @@ case("hardswish", F.hardswish, any_shape(-3, 3), lambda t, x: t.nn.functional.ha
 case("sigmoid", F.sigmoid, any_shape(), lambda t, x: t.sigmoid(x))
 case("silu", F.silu, any_shape(), lambda t, x: t.nn.functional.silu(x))
 case("tanh", F.tanh, any_shape(), lambda t, x: t.tanh(x))
+case("mish", F.mish, any_shape(), lambda t, x: t.nn.functional.mish(x))
+
+
+def leaky(draw: Any) -> Example:
+    return Example(any_shape(0)(draw).inputs, {"negative_slope": draw(st.sampled_from([0.01, 0.1, 0.0, -0.5, 2.0]))})
+
+
+def with_slopes(draw: Any) -> Example:
+    """x of any shape, a slope for all or for each of its channels."""
+    x = away(normal(draw, *shape(draw, most=3, extent=13), scale=3), 0)
+    return Example((x, normal(draw, x.shape[1] if x.ndim > 1 and draw(st.booleans()) else 1)))
+
+
+case("leaky_relu", F.leaky_relu, leaky, lambda t, x, **k: t.nn.functional.leaky_relu(x, **k))
+case("prelu", F.prelu, with_slopes, lambda t, x, weight: t.nn.functional.prelu(x, weight))
 
 
 def with_one_axis(draw: Any) -> Example:

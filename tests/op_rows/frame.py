@@ -26,7 +26,8 @@ class OpCase:
     call(*tensors, **keywords) -> Tensor or tuple of Tensors; examples(draw) -> Example, where draw is hypothesis's;
     torch(torch, *tensors, **keywords): the same in torch (None: torch does not have it); ops: names in autograd.OPS
     that the row covers; constant: positions of inputs that take no gradient; float32 and float64: tolerance relative
-    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin.
+    to the largest magnitude; composed: made of NumPy alone, so that there is no kernel to compare with a twin;
+    weighted: its gradient holds a factor of the function constant by definition, and is not what differences give.
     """
 
     name: str
@@ -39,6 +40,7 @@ class OpCase:
     float32: float = 1e-5
     float64: float = 1e-12
     composed: bool = False
+    weighted: bool = False
 
     def __str__(self) -> str:
         return self.name

@@ -46,6 +46,10 @@ case("avg_pool2d", F.avg_pool2d, lambda draw: pooled(draw, False), lambda t, x, 
 case("avg_pool2d_uneven", F.avg_pool2d, uneven, ops=("avg_pool2d",))
 case("adaptive_avg_pool2d", F.adaptive_avg_pool2d, parted,
      lambda t, x, output_size: t.nn.functional.adaptive_avg_pool2d(x, output_size))
+case("adaptive_max_pool2d", F.adaptive_max_pool2d,
+     lambda draw: Example((distinct(draw, 2, draw(st.integers(1, 3)), *draw(st.tuples(*[st.integers(1, 20)]*2))),),
+                          {"output_size": draw(st.tuples(*[st.integers(1, 7)]*2))}),
+     lambda t, x, output_size: t.nn.functional.adaptive_max_pool2d(x, output_size))
 case("global_avg_pool2d", F.global_avg_pool2d,
-     lambda draw: Example((normal(draw, *draw(st.tuples(*[st.integers(1, 20)]*4))),)),
+     lambda draw: Example((normal(draw, *draw(st.tuples(*[st.integers(1, n) for n in (3, 5, 20, 20)]))),)),
      lambda t, x: x.mean((2, 3), True))

@@ -57,3 +57,36 @@ case("conv2d grouped", F.conv2d, lambda draw: images(draw, ANY_KERNEL, st.sample
 case("conv2d pointwise", F.conv2d, lambda draw: images(draw, ONE, st.sampled_from([1, 1, 2]), pad=0), torch_conv2d,
      ops=("conv2d",))
 case("conv2d pointwise padded", F.conv2d, lambda draw: images(draw, ONE, st.just(1)), torch_conv2d, ops=("conv2d",))
+
+
+SOME = st.integers(1, 4)
+
+
+def enlarged(draw: Any, kernels: Any, groups: Any, channels: Any = SOME) -> Example:
+    """A transposed convolution that leaves something: padding below the kernel, any output padding it may have."""
+    kernel = draw(kernels)
+    stride, dilation = draw(st.tuples(*[st.integers(1, 3)]*2)), draw(st.tuples(*[st.integers(1, 3)]*2))
+    extent = [d*(k - 1) + 1 for k, d in zip(kernel, dilation)]
+    g, (n, c, o) = draw(groups), draw(st.tuples(st.integers(1, 3), channels, channels))
+    h, w = draw(st.tuples(*[st.integers(1, 7)]*2))
+    return Example((normal(draw, n, g*c, h, w), normal(draw, g*c, o, *kernel),
+                    normal(draw, g*o) if draw(st.booleans()) else None),
+                   {"stride": stride, "padding": tuple(draw(st.integers(0, (e - 1)//2)) for e in extent),
+                    "output_padding": tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation)),
+                    "groups": g, "dilation": dilation})
+
+
+def torch_conv_transpose2d(t: Any, x: Any, w: Any, b: Any, **keywords: Any) -> Any:
+    return t.nn.functional.conv_transpose2d(x, w, b, **keywords)
+
+
+def depthwise_enlarged(draw: Any) -> Example:
+    return enlarged(draw, ANY_KERNEL, st.sampled_from([2, 5, 17]), st.just(1))
+
+
+case("conv_transpose2d", F.conv_transpose2d, lambda draw: enlarged(draw, ANY_KERNEL, st.sampled_from([1, 1, 2, 3])),
+     torch_conv_transpose2d)
+case("conv_transpose2d pointwise", F.conv_transpose2d, lambda draw: enlarged(draw, ONE, st.sampled_from([1, 2])),
+     torch_conv_transpose2d, ops=("conv_transpose2d",))
+case("conv_transpose2d depthwise", F.conv_transpose2d, depthwise_enlarged, torch_conv_transpose2d,
+     ops=("conv_transpose2d",))

@@ -51,7 +51,18 @@ def cut(draw: Any) -> Example:
 
 case("concat", lambda *xs, axis: F.concat(xs, axis), several, lambda t, *xs, axis: t.cat(xs, axis))
 case("split", F.split, cut, lambda t, x, sizes: t.split(x, sizes, 1))
-case("pad", lambda x, pads: F.pad(x, pads, 0.5),
+case("pad", lambda x, pads: F.pad(x, pads, value=0.5),
      lambda draw: Example((normal(draw, *shape(draw, least=2, extent=4)),),
                           {"pads": draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))}),
      lambda t, x, pads: t.nn.functional.pad(x, pads, value=0.5))
+
+
+def padded(draw: Any) -> Example:
+    """Pads of two axes, smaller than both."""
+    x = normal(draw, 2, 3, *draw(st.tuples(*[st.integers(1, 6)] * 2)))
+    w, h = (st.integers(0, n - 1) for n in x.shape[:1:-1])
+    return Example((x,), {"pads": draw(st.tuples(w, w, h, h)), "mode": draw(st.sampled_from(["reflect", "replicate"]))})
+
+
+case("pad by copies", F.pad, padded, lambda t, x, pads, mode: t.nn.functional.pad(x, pads, mode), ops=("pad",),
+     composed=True)

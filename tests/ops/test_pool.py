@@ -42,13 +42,33 @@ def test_a_dilated_kernel_must_fit():
         F.max_pool2d(ones(1, 1, 4, 4), 3, dilation=2)
 
 
+@pytest.mark.parametrize("pool", [F.adaptive_avg_pool2d, F.adaptive_max_pool2d])
 @pytest.mark.parametrize("size", [0, (2, 0), (1, 2, 3), 1.5])
-def test_adaptive_sizes_are_refused(size):
-    with pytest.raises(ValueError, match="output_size"):
-        F.adaptive_avg_pool2d(ones(1, 1, 4, 4), size)
+def test_adaptive_sizes_are_refused(size, pool):
+    with pytest.raises(ValueError, match=f"{pool.__name__}: output_size"):
+        pool(ones(1, 1, 4, 4), size)
 
 
-@pytest.mark.parametrize("pool", [lambda x: F.adaptive_avg_pool2d(x, 1), F.global_avg_pool2d])
+def test_adaptive_maxima_of_equals_go_to_the_first_and_those_of_nan_nowhere():
+    x = ones(1, 1, 2, 4)
+    x[0, 0, 1, 3] = np.nan
+    x = Tensor(x, requires_grad=True)
+    y = F.adaptive_max_pool2d(x, (None, 2))
+    assert np.isnan(y.numpy()).ravel().tolist() == [False, False, False, True]
+    y.backward(np.full(y.shape, 3.0, "f"))
+    assert x.grad.tolist() == [[[[3, 0, 3, 0], [3, 0, 0, 0]]]]
+
+
+@pytest.mark.parametrize("rows", [[[0, 5]], [[-1, 2]], [[3, 2]], [[2, 4], [0, 1]]])
+def test_the_kernel_checks_every_bound(rows):
+    x, columns = np.ones((1, 4, 4)), np.array([[0, 4]], np.intp)
+    y = np.zeros((1, len(rows), 1))
+    with pytest.raises(ValueError, match="bin_max: rows do not fit"):
+        kernels(x.dtype).bin_max_forward(x, y, np.zeros(64), np.array(rows, np.intp), columns)
+
+
+@pytest.mark.parametrize("pool", [lambda x: F.adaptive_avg_pool2d(x, 1), lambda x: F.adaptive_max_pool2d(x, 1),
+                                  F.global_avg_pool2d])
 @pytest.mark.parametrize("shape", [(4, 4), (0, 1, 4, 4), (1, 1, 4, 0)])
 def test_maps_of_other_ranks_and_empty_ones_are_refused(pool, shape):
     with pytest.raises(ValueError, match="x must have the shape"):

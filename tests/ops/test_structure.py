@@ -1,4 +1,4 @@
-"""Channel shuffle: undone by itself, and what it refuses."""
+"""Operations on whole channels: undone by themselves, equal to what they are made of, and what they refuse."""
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,3 +24,23 @@ def test_shuffling_with_the_other_factor_undoes_it(groups, each, pixels):
 def test_refusals(shape, groups, message):
     with pytest.raises(ValueError, match=f"channel_shuffle: .*{message}"):
         F.channel_shuffle(np.zeros(shape, "f"), groups)
+
+
+def test_concat_shuffle_split_is_the_three_operations():
+    a, b = np.random.default_rng(0).standard_normal((2, 3, 7, 5, 6)).astype("f")
+    want = F.chunk(F.channel_shuffle(F.concat([a, b]), 2), 2)
+    for one, two in zip(F.concat_shuffle_split(a, b), want, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+@pytest.mark.parametrize(("a", "b"), [((1, 2, 3, 3), (1, 3, 3, 3)), ((2,), (2,)), ((0, 2, 3, 3), (0, 2, 3, 3))])
+def test_concat_shuffle_split_refuses_what_does_not_pair(a, b):
+    with pytest.raises(ValueError, match="concat_shuffle_split: a"):
+        F.concat_shuffle_split(np.zeros(a, "f"), np.zeros(b, "f"))
+
+
+@pytest.mark.parametrize(("x", "scale"), [((2, 3, 4, 4), (2, 3)), ((2, 3, 4, 4), (2, 1, 1, 1)), ((2, 3), (2, 3)),
+                                          ((0, 3, 4, 4), (0, 3, 1, 1))])
+def test_scale_channels_refuses_other_shapes(x, scale):
+    with pytest.raises(ValueError, match="scale_channels: "):
+        F.scale_channels(np.zeros(x, "f"), np.zeros(scale, "f"))

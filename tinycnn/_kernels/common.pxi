@@ -27,10 +27,12 @@ cdef extern from "simd.h" nogil:
     vf vsqrt(vf x)
     vf vmax_nan(vf a, vf b)
     vf vmin_nan(vf a, vf b)
+    vf vdivide(vf a, vf b)
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
     vi vge(vf a, vf b)
     vi veq(vf a, vf b)
+    vf vgather(const real *p, const real_int *places, Py_ssize_t n)
     real vsum(vf v)
     real vhighest(vf v)
     real vlowest(vf v)
@@ -38,10 +40,12 @@ cdef extern from "simd.h" nogil:
 
 cdef extern from "simd_math.h" nogil:
     vf vexp(vf x)
+    real MISH_ONE
     vf vtanh(vf x)
     vf vsigmoid(vf x)
     vf vlog(vf x)
     vf vlog1p(vf x)
+    vf vatan(vf x)
     real LEAST_NORMAL
 
 ctypedef Py_ssize_t ix

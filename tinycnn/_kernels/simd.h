@@ -155,6 +155,20 @@ static inline vi vgt(vf a, vf b)              { return a > b; }
 static inline vi vge(vf a, vf b)              { return a >= b; }
 static inline vi veq(vf a, vf b)              { return a == b; }
 
+/* The elements of p that n numbers name (n <= VW, the others give p[0]); as many reads where there is no gather. */
+static inline vf vgather(const real *p, const real_int *places, ptrdiff_t n) {
+    vi at = (vi)vload_part((const real *)places, n);
+#if defined(__AVX512F__) && defined(TINYCNN_DOUBLE)
+    return (vf)_mm512_i64gather_pd((__m512i)at, p, 8);
+#elif defined(__AVX512F__)
+    return (vf)_mm512_i32gather_ps((__m512i)at, p, 4);
+#else
+    vf v;
+    for (int i = 0; i < VW; i++) v[i] = p[at[i]];
+    return v;
+#endif
+}
+
 /* Larger and smaller; where either is NaN both give b, so write vmax(bound, x) to let a NaN in x through. */
 #ifdef VECTOR_PREFIX
 static inline vf vmax(vf a, vf b)             { return (vf)JOIN(VECTOR_PREFIX, _max_, VECTOR_SUFFIX)(a, b); }
@@ -172,6 +186,19 @@ static inline vf vsqrt(vf x) {
     for (int i = 0; i < VW; i++) x[i] = (real)__builtin_sqrt(x[i]);
     return x;
 }
+#endif
+
+/* a / b to the last digit or nearly, where b and 1 / b are normal numbers.  A division of 16 floats keeps its unit busy
+ * for as many cycles; an estimate of 1 / b, one step of Newton's on it and one on the quotient take a third of that. */
+#if defined(__AVX512F__) && !defined(TINYCNN_DOUBLE)
+static inline vf vdivide(vf a, vf b) {
+    vf r = (vf)_mm512_rcp14_ps(b);
+    r = vfma(vfma(-b, r, vset(1)), r, r);
+    vf q = a * r;
+    return vfma(vfma(-b, q, a), r, q);
+}
+#else
+static inline vf vdivide(vf a, vf b)          { return a / b; }
 #endif
 
 /* Larger and smaller; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */

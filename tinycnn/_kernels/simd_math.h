@@ -5,6 +5,9 @@
  * Elementary Functions", 1980, chapter 6); e^r - 1 is a polynomial (Taylor's: on so short an interval the terms
  * below suffice for the last digit); 2^n is written straight into the exponent bits.  Errors are below 2 units in the
  * last place, tested over the whole range.
+ *
+ * log: x = 2^n m with m between sqrt(1/2) and sqrt(2), read from the exponent bits; log m = 2 artanh s with
+ * s = (m - 1) / (m + 1), by the series s + s^3/3 + s^5/5 + ..., which is short as s^2 < 0.03 and exact near x = 1.
  */
 #pragma once
 #include <math.h>
@@ -24,6 +27,8 @@
 #  define LEAST_NORMAL 0x1p-1022
 #  define SQRT_HALF_BITS 0x3fe6a09e667f3bcd
 #  define LOG_TERMS    10
+#  define ATAN_TERMS   21
+#  define MISH_ONE     40.0                     /* from here on tanh(log(1 + e^x)) is 1, its slope 0 */
 #else
 #  define EXP_LOWEST  -104.0f
 #  define EXP_NORMAL  -87.0f
@@ -38,6 +43,8 @@
 #  define LEAST_NORMAL 0x1p-126f
 #  define SQRT_HALF_BITS 0x3f3504f3
 #  define LOG_TERMS    5
+#  define ATAN_TERMS   9
+#  define MISH_ONE     20.0f
 #endif
 #define LOG2_E ((real)1.44269504088896340736)
 
@@ -73,7 +80,7 @@ static inline vf vtanh(vf x) {
     vf twice = vmin(vset(TANH_ONE), vmax(vset(-TANH_ONE), x)) * vset(2);
     vf fraction = vexp_reduced(twice, &n), power = vpower_of_two(n);
     vf m = vfma(fraction, power, power - vset(1));
-    return m / (m + vset(2));
+    return vdivide(m, m + vset(2));
 }
 
 /* 1 / (1 + e^-x), where an e^-x below the normal numbers may as well be the least of them. */
@@ -92,7 +99,7 @@ static inline vf vlog(vf x) {
     vf m = (vf)(bits - (k << FRACTION_BITS));
     vf power = (vf)(k + (vi)vset(ROUNDER)) - vset(ROUNDER);
     power = power - vselect(denormal, vset(FRACTION_BITS), vzero());
-    vf s = (m - vset(1)) / (m + vset(1)), z = s * s, sum = vset((real)(2.0 / (2 * LOG_TERMS + 1)));
+    vf s = vdivide(m - vset(1), m + vset(1)), z = s * s, sum = vset((real)(2.0 / (2 * LOG_TERMS + 1)));
     for (int j = LOG_TERMS - 1; j > 0; j--) sum = vfma(sum, z, vset((real)(2.0 / (2 * j + 1))));
     vf y = vfma(power, vset(LN2_HIGH), vfma(s, vset(2), vfma(s * z, sum, power * vset(LN2_LOW))));
     y = vselect(x == vset(INFINITY), x, y);
@@ -105,4 +112,16 @@ static inline vf vlog1p(vf x) {
     vf y = vset(1) + x;
     vi as_it_is = (y == vset(1)) | (y == vset(INFINITY));
     return vselect(as_it_is, x, vlog(y) * (x / (y - vset(1))));
+}
+
+/* arctan x, from |x| brought down to u in [-0.4143, 0.4143] by arctan x = pi/2 - arctan 1/x above 1, and
+ * arctan x = pi/4 + arctan (x - 1)/(x + 1) above tan pi/8; there it is u - u^3/3 + u^5/5 - ... */
+static inline vf vatan(vf x) {
+    vf size = vmax(x, -x), t = vselect(size > vset(1), vset(1) / size, size);
+    vi upper = t > vset((real)0.41421356237309504880);
+    vf u = vselect(upper, (t - vset(1)) / (t + vset(1)), t), z = -u * u, sum = vset((real)(1.0 / (2 * ATAN_TERMS - 1)));
+    for (int k = ATAN_TERMS - 2; k > 0; k--) sum = vfma(sum, z, vset((real)(1.0 / (2 * k + 1))));
+    vf y = vselect(upper, vset((real)0.78539816339744830962), vzero()) + vfma(u * z, sum, u);
+    y = vselect(size > vset(1), vset((real)1.57079632679489661923) - y, y);
+    return vselect(x < vzero(), -y, y);
 }

@@ -5,6 +5,7 @@ from .idx import read_idx
 from .imagenet import class_names
 from .images import ImageError, load_image, prepare
 from .loader import Loader
+from .mixup import Mixed, mixed_loss, mixed_one_hot, mixup
 
-__all__ = ["FASHION_MNIST_CLASSES", "FashionMNIST", "ImageError", "Loader", "class_names", "data_home", "load_image",
-           "prepare", "read_idx", "transforms"]
+__all__ = ["FASHION_MNIST_CLASSES", "FashionMNIST", "ImageError", "Loader", "Mixed", "class_names", "data_home",
+           "load_image", "mixed_loss", "mixed_one_hot", "mixup", "prepare", "read_idx", "transforms"]

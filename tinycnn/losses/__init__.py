@@ -2,6 +2,7 @@
 from .binary import BCELoss, BCEWithLogitsLoss, HingeLoss, KLDivLoss, SigmoidFocalLoss
 from .center import CenterLoss
 from .classification import CrossEntropyLoss, FocalLoss, MultiMarginLoss, NLLLoss
+from .gfl import DistributionFocalLoss, QualityFocalLoss
 from .metric import (
     BatchHardTripletLoss,
     ContrastiveLoss,
@@ -11,11 +12,16 @@ from .metric import (
     SquaredTripletLoss,
     TripletMarginLoss,
 )
+from .multibox import MultiBoxLoss
 from .regression import HuberLoss, L1Loss, MSELoss, SmoothL1Loss, SSELoss, WingLoss
+from .sequence import CTCLoss
+from .yolo import YOLOv2Loss, YOLOv3Loss, YOLOv4Loss
+from .yolo_v1 import YOLOv1Loss
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CenterLoss", "ContrastiveLoss", "CosineEmbeddingLoss",
-    "CrossEntropyLoss", "FocalLoss", "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss",
-    "MultiMarginLoss", "NLLLoss", "SSELoss", "SemiHardTripletLoss", "SigmoidFocalLoss", "SmoothL1Loss",
-    "SquaredTripletLoss", "TripletMarginLoss", "WingLoss",
+    "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CTCLoss", "CenterLoss", "ContrastiveLoss",
+    "CosineEmbeddingLoss", "CrossEntropyLoss", "DistributionFocalLoss", "FocalLoss", "HingeLoss", "HuberLoss",
+    "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiBoxLoss", "MultiMarginLoss", "NLLLoss",
+    "QualityFocalLoss", "SSELoss", "SemiHardTripletLoss", "SigmoidFocalLoss", "SmoothL1Loss", "SquaredTripletLoss",
+    "TripletMarginLoss", "WingLoss", "YOLOv1Loss", "YOLOv2Loss", "YOLOv3Loss", "YOLOv4Loss",
 ]

@@ -5,8 +5,9 @@ from typing import Any
 
 from .activation import ReLU
 from .containers import Sequential
-from .layers import BatchNorm2d, Conv2d
+from .layers import Conv2d
 from .module import Module
+from .norm import BatchNorm2d
 
 
 class ConvBNAct(Sequential):

@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import ops as F
 from ..ops.geometry import pair
-from ..tensor import Tensor
 from . import init
 from .module import Module, Parameter
 
@@ -72,7 +71,7 @@ class Linear(Affine):
     Parameters: weight (out_features, in_features), bias (out_features).  Raises ValueError for a size below 1.
     """
 
-    shown = ("in_features", "out_features")
+    shown: ClassVar[tuple[str, ...]] = ("in_features", "out_features")
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         _positive("Linear", in_features=in_features, out_features=out_features)
@@ -81,56 +80,6 @@ class Linear(Affine):
 
     def forward(self, x: Any) -> Any:
         return F.linear(x, self.weight, self.bias)
-
-
-class BatchNorm(Module):
-    """Each channel to mean 0 and variance 1, then times weight plus bias, all learned per channel.
-
-    In training the batch's own statistics are used, and the running ones move towards them by `momentum`; in `eval`
-    the running ones are used.  Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2.
-
-    Parameters: weight, bias (num_features), unless affine is False.  Buffers: running_mean, running_var
-    (num_features), num_batches_tracked.  Raises ValueError for an input of other axes.
-    """
-
-    shown = ("num_features", "eps", "momentum")
-    axes: tuple[int, ...]  # how many axes an input may have
-    weight: Parameter | None
-    bias: Parameter | None
-    running_mean: Tensor
-    running_var: Tensor
-    num_batches_tracked: Tensor
-
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
-        _positive(type(self).__name__, num_features=num_features)
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.weight = Parameter(np.ones(num_features)) if affine else None
-        self.bias = Parameter(np.zeros(num_features)) if affine else None
-        self.register_buffer("running_mean", np.zeros(num_features, np.float32))
-        self.register_buffer("running_var", np.ones(num_features, np.float32))
-        self.register_buffer("num_batches_tracked", np.int64(0))
-
-    def forward(self, x: Any) -> Any:
-        if len(x.shape) not in self.axes:
-            raise ValueError(f"{type(self).__name__}: x must have {' or '.join(map(str, self.axes))} axes, "
-                             f"got the shape {x.shape}")
-        y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                         self.training, self.momentum, self.eps)
-        if self.training:
-            self.num_batches_tracked.data += 1
-        return y
-
-
-class BatchNorm1d(BatchNorm):
-    """Batch normalisation of (N, num_features) or (N, num_features, L); see BatchNorm."""
-
-    axes = (2, 3)
-
-
-class BatchNorm2d(BatchNorm):
-    """Batch normalisation of (N, num_features, H, W); see BatchNorm."""
-
-    axes = (4,)
 
 
 class Pool2d(Module):
@@ -210,24 +159,6 @@ class ChannelShuffle(Module):
 
     def forward(self, x: Any) -> Any:
         return F.channel_shuffle(x, self.groups)
-
-
-class Dropout(Module):
-    """In training, each element becomes 0 with probability p and the others grow by 1 / (1 - p).
-
-    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
-    Raises ValueError for p outside [0, 1].
-    """
-
-    shown = ("p",)
-
-    def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p must lie in [0, 1], got {p}")
-        self.p = p
-
-    def forward(self, x: Any) -> Any:
-        return F.dropout(x, self.p, self.training) if self.training and self.p else x
 
 
 class Flatten(Module):

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._kernels import kernels
+from .._kernels import kernels, scratch
 from ..autograd import Function
-from .contracts import require_elements
+from .contracts import planes, require_elements
 
 
 class Activation(Function):
@@ -152,3 +152,108 @@ def tanh(x):
     [-1.0, 0.0, 1.0]
     """
     return Tanh.apply(x)
+
+
+class Mish(Activation, op="mish"):
+    """x tanh(log(1 + e^x))."""
+
+
+def mish(x):
+    """x tanh(log(1 + e^x)), of any shape: like SiLU, a little steeper; keeps its digits however far x is from 0.
+
+    Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
+
+    >>> from tinycnn import Tensor
+    >>> mish(Tensor([-1e4, 0.0, 1.0, 1e4])).numpy().round(4).tolist()
+    [-0.0, 0.0, 0.865..., 10000.0]
+    """
+    return Mish.apply(x)
+
+
+class LeakyReLU(Function, op="leaky_relu"):
+    """x where it is positive, else negative_slope x."""
+
+    attributes = ("negative_slope",)
+    negative_slope: float
+
+    def shapes(self, x):
+        """The shape of x."""
+        require_elements("leaky_relu", "x", x)
+        return x
+
+    def forward(self, x):
+        """y, as a PReLU of one channel."""
+        y = np.empty_like(x)
+        kernels(x.dtype).prelu_forward(x.reshape(1, 1, -1), self._slope(x), y.reshape(1, 1, -1))
+        self.save(x=x)
+        return y
+
+    def backward(self, gy):
+        gx, _ = _prelu_gradients(self.saved.x, gy, self._slope(gy), (1, 1, gy.size))
+        return gx
+
+    def _slope(self, x):
+        return np.array([self.negative_slope], x.dtype)
+
+
+def leaky_relu(x, negative_slope: float = 0.01):
+    """x where it is positive, else negative_slope x, of any shape; the gradient at 0 is negative_slope.
+
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+
+    >>> from tinycnn import Tensor
+    >>> leaky_relu(Tensor([-2.0, 3.0]), 0.5).tolist()
+    [-1.0, 3.0]
+    """
+    return LeakyReLU.apply(x, negative_slope=float(negative_slope))
+
+
+class PReLU(Function, op="prelu"):
+    """x where it is positive, else weight x, with a weight for all channels or one for each."""
+
+    inputs = ("x", "weight")
+
+    def shapes(self, x, weight):
+        """The shape of x."""
+        require_elements("prelu", "x", x)
+        if weight != (1,) and (len(x) < 2 or weight != x[1:2]):
+            channels = f" or ({x[1]},)" if len(x) > 1 else ""
+            raise ValueError(f"prelu: weight must have the shape (1,){channels} for x of shape {x}, got {weight}")
+        return x
+
+    def forward(self, x, weight):
+        y, shape = np.empty_like(x), self._planes(x, weight)
+        kernels(x.dtype).prelu_forward(x.reshape(shape), weight, y.reshape(shape))
+        self.save(x=x, weight=weight)
+        return y
+
+    def backward(self, gy):
+        """gx = gy where x > 0, else weight gy; gw = the sum of gy x where x <= 0."""
+        x, weight = self.saved.x, self.saved.weight
+        return _prelu_gradients(x, gy, weight, self._planes(x, weight))
+
+    @staticmethod
+    def _planes(x, weight):
+        return (1, 1, x.size) if weight.size == 1 else planes(x.shape)
+
+
+def _prelu_gradients(x, gy, weight, shape):
+    """Gradients of x and of the slopes."""
+    gx, gw, kernel = np.empty_like(gy), np.empty_like(weight), kernels(gy.dtype)
+    kernel.prelu_backward(x.reshape(shape), gy.reshape(shape), weight, gx.reshape(shape), gw,
+                          scratch(kernel.prelu_scratch(*shape), gy.dtype))
+    return gx, gw
+
+
+def prelu(x, weight):
+    """x where it is positive, else weight x, with learned slopes.
+
+    x: (N, C, ...), or any shape where weight is (1,).  weight: (1,) for all channels, or (C,).  Returns x's shape.
+    The gradient of weight is the sum of gy x where x <= 0.  Raises ValueError where weight does not fit.
+    He et al., "Delving deep into rectifiers", ICCV 2015.
+
+    >>> from tinycnn import Tensor
+    >>> prelu(Tensor([[-2.0, -2.0, 3.0]]), Tensor([0.5, 0.1, 0.1])).numpy().round(3).tolist()
+    [[-1.0, -0.2..., 3.0]]
+    """
+    return PReLU.apply(x, weight)

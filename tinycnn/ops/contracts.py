@@ -1,9 +1,16 @@
 """Checks that the shape contracts of several operations share."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..autograd import Shape
+from ..autograd import Function, Shape
+
+
+def as_tensor(x: Any) -> Any:
+    """x itself where it is a Tensor, else a Tensor of it."""
+    return x if isinstance(x, Function.tensor) else Function.tensor(x)
 
 
 def require_elements(op: str, name: str, shape: Shape) -> None:

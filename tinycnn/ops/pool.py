@@ -1,6 +1,7 @@
-"""Pooling over windows of the two last axes of (N, C, H, W): largest element, mean, adaptive mean, global mean."""
+"""Pooling over windows of the two last axes of (N, C, H, W): largest element, mean, adaptive, global."""
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,13 +125,45 @@ class AdaptiveAvgPool2d(_MeanPool, op="adaptive_avg_pool2d"):
         return *x[:2], *self.output_size
 
     def axes(self, size, out):
-        """Part i of n covers floor(i size / n) to ceil((i + 1) size / n)."""
-        result = []
-        for extent, parts in zip(size, out):
-            i = np.arange(parts)
-            bounds = np.stack([i*extent//parts, -(-(i + 1)*extent//parts)], 1).astype(np.intp)
-            result.append((bounds, 1/(bounds[:, 1] - bounds[:, 0])))
-        return result
+        """Equal parts, each counting its own elements."""
+        bounds = [_parts(extent, parts) for extent, parts in zip(size, out)]
+        return [(b, 1/(b[:, 1] - b[:, 0])) for b in bounds]
+
+
+class AdaptiveMaxPool2d(Function, op="adaptive_max_pool2d"):
+    """The largest element of each of output_size parts of the map."""
+
+    attributes = ("output_size",)
+    output_size: Pair
+
+    def shapes(self, x):
+        """(N, C, *output_size)."""
+        _require_map(self.op, x)
+        return *x[:2], *self.output_size
+
+    def forward(self, x):
+        y = self.empty(x.dtype)
+        self.save(x=x, y=y)
+        room = scratch(x.shape[3]*get_num_threads(), x.dtype)
+        kernels(x.dtype).bin_max_forward(_planes(x), _planes(y), room, *self._bins(x))
+        return y
+
+    def backward(self, gy):
+        x, y = self.saved.x, self.saved.y
+        gx = np.empty_like(x)
+        kernels(gy.dtype).bin_max_backward(_planes(x), _planes(y), _planes(gy), _planes(gx), *self._bins(x))
+        return gx
+
+    def _bins(self, x: np.ndarray) -> list[np.ndarray]:
+        """Bounds of the parts, for rows and for columns."""
+        return [_parts(extent, parts) for extent, parts in zip(x.shape[2:], self.output_size)]
+
+
+@lru_cache(maxsize=256)
+def _parts(extent: int, parts: int) -> np.ndarray:
+    """Bounds (parts, 2) of equal parts of an axis: part i covers floor(i extent / parts) to the ceiling of the next."""
+    i = np.arange(parts)
+    return np.stack([i*extent//parts, -(-(i + 1)*extent//parts)], 1).astype(np.intp)
 
 
 class GlobalAvgPool2d(_MeanPool, op="global_avg_pool2d"):
@@ -192,11 +225,29 @@ def adaptive_avg_pool2d(x, output_size):
     >>> adaptive_avg_pool2d(np.ones((1, 3, 5, 7), "f"), (2, None)).shape
     (1, 3, 2, 7)
     """
-    _require_map("adaptive_avg_pool2d", x.shape)
+    return AdaptiveAvgPool2d.apply(x, output_size=_output_size("adaptive_avg_pool2d", x, output_size))
+
+
+def adaptive_max_pool2d(x, output_size):
+    """x (N, C, H, W) cut into output_size parts (which overlap where the size does not divide), and their maxima.
+
+    output_size, parts and source: as for `adaptive_avg_pool2d`.  gx: gy goes to the first of the largest elements of
+    its part.  NaN in a part gives NaN, and no gradient.
+
+    >>> from tinycnn import Tensor
+    >>> adaptive_max_pool2d(Tensor([[[[1.0, 4.0, 2.0], [3.0, 0.0, 5.0]]]]), (1, 2)).tolist()
+    [[[[4.0, 5.0]]]]
+    """
+    return AdaptiveMaxPool2d.apply(x, output_size=_output_size("adaptive_max_pool2d", x, output_size))
+
+
+def _output_size(op: str, x, output_size) -> Pair:
+    """Two numbers, with None as an extent of x's own."""
+    _require_map(op, x.shape)
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
     if len(wanted) == 2:
         wanted = tuple(x.shape[2 + i] if n is None else n for i, n in enumerate(wanted))
-    return AdaptiveAvgPool2d.apply(x, output_size=pair(wanted, "output_size", "adaptive_avg_pool2d"))
+    return pair(wanted, "output_size", op)
 
 
 def global_avg_pool2d(x):

@@ -213,35 +213,82 @@ def chunk(x, chunks: int, axis: int = 1):
 
 
 class Pad(Function, op="pad"):
-    """Constant values around the last axes."""
+    """Values around the last axes: constant, mirrored, or those at the edge."""
 
-    attributes = ("pads", "value")
+    attributes = ("pads", "mode", "value")
     contiguous = False
     pads: tuple[tuple[int, int], ...]
+    mode: str
     value: float
 
     def shapes(self, x):
         """Each extent, with what is added before and after."""
         if len(self.pads) != len(x) or min(min(p) for p in self.pads) < 0:
             raise ValueError(f"pad: pads {self.pads} for x of shape {x}: expected two numbers >= 0 for each axis")
+        for n, (a, b) in zip(x, self.pads):
+            least = {"constant": 0, "replicate": 1, "reflect": max(a, b) + 1}[self.mode] if a or b else 0
+            if n < least:
+                raise ValueError(f"pad: pads {(a, b)} with mode {self.mode!r} need an extent of at least {least}, "
+                                 f"got {n} in x of shape {x}")
         return tuple(a + n + b for n, (a, b) in zip(x, self.pads))
 
     def forward(self, x):
-        return np.pad(x, self.pads, constant_values=self.value)
+        y = self.empty(x.dtype)
+        inside = [slice(a, a + n) for n, (a, _) in zip(x.shape, self.pads)]
+        if self.mode == "constant":
+            y.fill(self.value)
+        y[tuple(inside)] = x
+        for axis, (a, b) in enumerate(self.pads):
+            if self.mode != "constant" and (a or b):
+                there: Any = (..., slice(None), *inside[axis + 1:])  # the axes before are complete by now
+                self._copy(y[there].swapaxes(0, axis), a, b)
+        return y
 
     def backward(self, gy):
-        return gy[tuple(slice(a, n - b) for n, (a, b) in zip(gy.shape, self.pads))]
+        """What lies inside, plus, axis by axis, what was copied outside."""
+        for axis, (a, b) in enumerate(self.pads):
+            inner = gy[(slice(None),)*axis + (slice(a, gy.shape[axis] - b),)]
+            if self.mode != "constant" and (a or b):
+                inner = inner.copy()
+                self._return(gy.swapaxes(0, axis), inner.swapaxes(0, axis), a, b)
+            gy = inner
+        return gy
+
+    def _copy(self, y: np.ndarray, a: int, b: int) -> None:
+        """Fill the first a rows and the last b with copies of those between."""
+        end = len(y) - b
+        if self.mode == "replicate":
+            y[:a], y[end:] = y[a], y[end - 1]
+        else:
+            y[:a], y[end:] = y[2*a:a:-1], y[end - 1 - b:end - 1][::-1]
+
+    def _return(self, outer: np.ndarray, inner: np.ndarray, a: int, b: int) -> None:
+        """Add the first a rows and the last b of `outer` to the rows of `inner` that they are copies of."""
+        n = len(inner)
+        before, after = outer[:a], outer[a + n:]
+        if self.mode == "replicate":
+            inner[0] += before.sum(0)
+            inner[-1] += after.sum(0)
+        else:
+            inner[1:a + 1] += before[::-1]
+            inner[n - 1 - b:n - 1] += after[::-1]
 
 
-def pad(x, pads: Sequence[int], value: float = 0.0):
-    """x with constant values around it; `pads` as torch orders them: (left, right, top, bottom, ...), last axis first.
+def pad(x, pads: Sequence[int], mode: str = "constant", value: float = 0.0):
+    """x with values around it; `pads` as torch orders them: (left, right, top, bottom, ...), last axis first.
 
-    >>> import numpy as np
-    >>> pad(np.zeros((1, 1, 4, 4), "f"), (0, 1, 2, 3)).shape
-    (1, 1, 9, 5)
+    mode: "constant", of `value`; "reflect", mirrored at the outermost elements, which are not repeated (so pads are
+    less than the extent); or "replicate", the outermost elements again and again.  gx: gy, plus what came of copies.
+    Raises ValueError for pads that are negative, too many or, reflecting, too large, and for another mode.
+
+    >>> from tinycnn import Tensor
+    >>> pad(Tensor([1.0, 2.0, 3.0]), (2, 1), mode="reflect").tolist()
+    [3.0, 2.0, 1.0, 2.0, 3.0, 2.0]
     """
     ndim = len(x.shape)
+    if mode not in ("constant", "reflect", "replicate"):
+        raise ValueError(f"pad: mode must be 'constant', 'reflect' or 'replicate', got {mode!r}")
     if len(pads) % 2 or len(pads) > 2 * ndim:
         raise ValueError(f"pad: pads {tuple(pads)}: expected pairs, at most one for each of the {ndim} axes")
     pairs = [(int(pads[i]), int(pads[i + 1])) for i in range(0, len(pads), 2)]
-    return Pad.apply(x, pads=tuple([(0, 0)] * (ndim - len(pairs)) + pairs[::-1]), value=float(value))
+    return Pad.apply(x, pads=tuple([(0, 0)] * (ndim - len(pairs)) + pairs[::-1]), mode=mode, value=float(value))

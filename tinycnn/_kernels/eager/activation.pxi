@@ -220,3 +220,35 @@ def tanh_forward(const real[::1] x, real[::1] y):  # IN (n,)  OUT (n,)
 
 def tanh_backward(const real[::1] y, const real[::1] gy, real[::1] gx):  # IN (n,)  IN (n,)  OUT (n,)
     run2(tanh_gradient_span, y, gy, gx)
+
+
+# ---------------------------------------------------------------- mish: x t, t = tanh(log(1 + e^x))
+# With e = e^x and n = e (e + 2): t = n / (n + 2), which neither overflows, as e is cut off where t is 1, nor loses the
+# digits of a small e; and t' = 4 e (e + 1) / (n + 2)^2.
+cdef inline vf mish(vf x) noexcept nogil:
+    cdef vf e = vexp(vmin(vset(MISH_ONE), x))
+    cdef vf n = e * (e + vset(2))
+    return x * vdivide(n, n + vset(2))
+
+
+cdef inline vf mish_gradient(vf x, vf gy) noexcept nogil:
+    cdef vf e = vexp(vmin(vset(MISH_ONE), x))
+    cdef vf n = e * (e + vset(2)), inverse = vdivide(vset(1), n + vset(2))
+    cdef vf slope = vset(4) * e * (e + vset(1)) * inverse * inverse
+    return gy * vfma(x, slope, n * inverse)
+
+
+cdef void mish_span(const real *x, real *y, ix n) noexcept nogil:
+    map1(mish, x, y, n)
+
+
+cdef void mish_gradient_span(const real *x, const real *gy, real *gx, ix n) noexcept nogil:
+    map2(mish_gradient, x, gy, gx, n)
+
+
+def mish_forward(const real[::1] x, real[::1] y):  # IN (n,)  OUT (n,)
+    run1(mish_span, x, y)
+
+
+def mish_backward(const real[::1] x, const real[::1] gy, real[::1] gx):  # IN (n,)  IN (n,)  OUT (n,)
+    run2(mish_gradient_span, x, gy, gx)

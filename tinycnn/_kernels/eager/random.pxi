@@ -6,6 +6,8 @@
 # counter's upper half the draw.  SPAN elements share PHILOX_LANES counters: element i takes word (i % SPAN) //
 # PHILOX_LANES of the counter whose lower half is i // SPAN PHILOX_LANES + i % PHILOX_LANES, so that lanes run side by
 # side in vectors of any width with the same bits everywhere.
+#
+# Whole rows (channels, images) are dropped in the same way: row r takes the word that element r would take.
 
 cdef enum:
     PHILOX_LANES = 16
@@ -58,3 +60,36 @@ def dropout(const real[::1] x, real[::1] y, uint32_t threshold, double scale, ui
     cdef int threads = team(4*n)
     for i in prange(spans, nogil=True, num_threads=threads, schedule="static"):
         dropout_span(xs, ys, n, i, threshold, <real>scale, seed, draw)
+
+
+cdef inline void dropout_row(const real *x, real *y, ix n, bint kept, real scale) noexcept nogil:
+    cdef ix i
+    if kept:
+        for i in range(n):
+            y[i] = x[i]*scale
+    else:
+        memset(y, 0, n*sizeof(real))
+
+
+cdef void dropout_some_rows(const real *x, real *y, ix r0, ix r1, ix n, uint32_t threshold, real scale, uint64_t seed,
+                            uint64_t draw) noexcept nogil:
+    """Rows [r0, r1), all of one span."""
+    cdef uint32_t words[SPAN]
+    cdef ix r
+    philox(<uint64_t>(r0//SPAN)*PHILOX_LANES, draw, seed, words)
+    for r in range(r0, r1):
+        dropout_row(x + r*n, y + r*n, n, words[r % SPAN] >= threshold, scale)
+
+
+def dropout_rows(const real[:, ::1] x, real[:, ::1] y, uint32_t threshold, double scale, uint64_t seed, uint64_t draw):
+    # IN (r, n)  OUT (r, n)
+    cdef ix rows = x.shape[0], n = x.shape[1]
+    require(rows > 0 and n > 0 and y.shape[0] == rows and y.shape[1] == n,
+            "dropout_rows: x and y must have one shape, without an extent of 0")
+    cdef const real *xs = &x[0, 0]
+    cdef real *ys = &y[0, 0]
+    cdef ix step = SPAN if n < SPAN else 1, items = (rows + step - 1)//step  # long rows are worth a word each
+    cdef ix i
+    cdef int threads = team(rows*n)
+    for i in prange(items, nogil=True, num_threads=threads, schedule="static"):
+        dropout_some_rows(xs, ys, i*step, min(rows, (i + 1)*step), n, threshold, <real>scale, seed, draw)

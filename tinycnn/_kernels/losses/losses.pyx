@@ -6,7 +6,7 @@ every extent (and every index) before it takes a pointer, then runs without the 
 raising.  Each has a twin of the same name and signature in `tinycnn._kernels.reference.losses`.
 """
 from cython.parallel cimport prange
-from libc.math cimport log, pow, sqrt
+from libc.math cimport INFINITY, NAN, exp, log, pow, sqrt
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
@@ -21,3 +21,7 @@ include "elementwise_calls.pxi"
 include "classification.pxi"
 include "choice.pxi"
 include "metric.pxi"
+include "boxes.pxi"
+include "box_losses.pxi"
+include "ctc.pxi"
+include "gfl.pxi"

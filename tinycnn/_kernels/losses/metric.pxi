@@ -106,7 +106,7 @@ cdef void matrix_slope_row(const real *x, const real *d, const real *gd, ix rows
             add_towards(x + i*n, x + j*n, n, g/d[i*rows + j], gx + i*n)
 
 
-cdef void matrix_row(const real *x, ix rows, ix n, ix i, real *d) noexcept nogil:
+cdef void distances_row(const real *x, ix rows, ix n, ix i, real *d) noexcept nogil:
     """The distances of row i to those after it, on both sides of the diagonal."""
     cdef ix j
     d[i*rows + i] = 0
@@ -122,8 +122,8 @@ def distance_matrix_forward(const real[:, ::1] x,    # IN  (r, n)
     cdef real *ds = &d[0, 0]
     cdef int threads = team(rows*rows*n//2)
     for i in prange((rows + 1)//2, nogil=True, num_threads=threads, schedule="static"):
-        matrix_row(xs, rows, n, i, ds)              # a long row and a short one, so that threads have the same to do
-        matrix_row(xs, rows, n, rows - 1 - i, ds)
+        distances_row(xs, rows, n, i, ds)              # a long row and a short one, so that threads have the same to do
+        distances_row(xs, rows, n, rows - 1 - i, ds)
 
 
 def distance_matrix_backward(const real[:, ::1] x,   # IN  (r, n)

@@ -77,3 +77,38 @@ def tanh_forward(x, y):  # IN (n,)  OUT (n,)
 def tanh_backward(y, gy, gx):  # IN (n,)  IN (n,)  OUT (n,)
     """gx = gy (1 - y^2)."""
     gx[:] = gy * (1 - y * y)
+
+
+def _mish_parts(x):
+    """e^x, and n = e (e + 2), of which tanh(log(1 + e^x)) = n / (n + 2); x is cut off where that is 1."""
+    e = np.exp(np.minimum(x, 40 if x.dtype == np.float64 else 20))
+    return e, e * (e + 2)
+
+
+def mish_forward(x, y):  # IN (n,)  OUT (n,)
+    """y = x tanh(log(1 + e^x))."""
+    _, n = _mish_parts(x)
+    y[:] = x * (n / (n + 2))
+
+
+def mish_backward(x, gy, gx):  # IN (n,)  IN (n,)  OUT (n,)
+    """gx = gy (t + x t'), t = tanh(log(1 + e^x)), t' = sigmoid(x) (1 - t^2) = 4 e (e + 1) / (n + 2)^2."""
+    e, n = _mish_parts(x)
+    gx[:] = gy * (n / (n + 2) + x * (4 * e * (e + 1) / (n + 2) ** 2))
+
+
+def prelu_forward(x, weight, y):  # IN (n, c, p)  IN (c,)  OUT (n, c, p)
+    """y = x where x > 0, else weight x."""
+    y[:] = np.where(x > 0, x, weight[:, None] * x)
+
+
+def prelu_scratch(n, c, p):
+    """Elements of scratch memory that `prelu_backward` wants; the twin wants none."""
+    return 0
+
+
+def prelu_backward(x, gy, weight, gx, gw, scratch):
+    # IN (n, c, p)  IN (n, c, p)  IN (c,)  OUT (n, c, p)  OUT (c,)
+    """gx = gy where x > 0, else weight gy; gw = sum of gy x where x <= 0."""
+    gx[:] = np.where(x > 0, gy, weight[:, None] * gy)
+    gw[:] = np.where(x > 0, 0, gy * x).sum((0, 2))

@@ -28,3 +28,10 @@ def dropout(x, y, threshold, scale, seed, draw):  # IN (n,)  OUT (n,)
     counters = np.arange(spans * _LANES, dtype=np.uint64).reshape(spans, _LANES)
     words = np.stack(_philox(counters, draw, seed), 1).reshape(-1)[:len(x)]  # (spans, 4, lanes), flat
     y[:] = np.where(words >= threshold, x * x.dtype.type(scale), 0)
+
+
+def dropout_rows(x, y, threshold, scale, seed, draw):  # IN (r, n)  OUT (r, n)
+    """Row i of y is scale x where the word that element i of an array would take reaches the threshold, else 0."""
+    kept = np.empty(len(x), x.dtype)
+    dropout(np.ones(len(x), x.dtype), kept, threshold, scale, seed, draw)
+    y[:] = np.where(kept[:, None] != 0, x * x.dtype.type(scale), 0)
