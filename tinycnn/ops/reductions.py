@@ -41,7 +41,7 @@ def _axes(op: str, axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, 
 
 
 @lru_cache
-def _views(shape: Shape, axes: tuple[int, ...]) -> tuple[list[tuple[int, int, int]], Shape]:
+def _views(shape: Shape, axes: tuple[int, ...]) -> tuple[tuple[Shape, ...], Shape]:
     """(O, N, I) for each stretch of axes that lie side by side, the last one first; the shape with extents 1 there."""
     views = []
     while axes:
@@ -51,7 +51,7 @@ def _views(shape: Shape, axes: tuple[int, ...]) -> tuple[list[tuple[int, int, in
         begin, end = axes[first], axes[-1] + 1
         views.append((math.prod(shape[:begin]), math.prod(shape[begin:end]), math.prod(shape[end:])))
         shape, axes = shape[:begin] + (1,) * (end - begin) + shape[end:], axes[:first]
-    return views, shape
+    return tuple(views), shape
 
 
 def unbroadcast(g: np.ndarray, shape: Shape) -> np.ndarray:
