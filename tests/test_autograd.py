@@ -92,6 +92,19 @@ def test_no_grad_records_nothing_and_restores():
     def decorated():
         return x * x
     assert not decorated().requires_grad
+    assert is_grad_enabled()
+
+
+def test_no_grad_around_a_recursive_function_and_an_error():
+    @no_grad()
+    def depth(n):
+        return n if n == 0 else 1 + depth(n - 1)
+    assert depth(3) == 3
+    assert depth.__name__ == "depth"
+    assert is_grad_enabled()
+    with pytest.raises(KeyError), no_grad():
+        raise KeyError
+    assert is_grad_enabled()
 
 
 def test_no_grad_belongs_to_its_thread():

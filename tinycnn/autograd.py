@@ -22,8 +22,8 @@ reverse-mode differentiation (Griewank and Walther, "Evaluating Derivatives", 20
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import wraps
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,23 +34,38 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 OPS: dict[str, type[Function]] = {}  # an op's name: its Function
-_mode = threading.local()
+
+
+class _Mode(threading.local):
+    enabled = True  # until a thread says otherwise
+
+
+_mode = _Mode()
 
 
 def is_grad_enabled() -> bool:
     """Whether operations are recorded in this thread."""
-    return getattr(_mode, "enabled", True)
+    return _mode.enabled
 
 
-@contextmanager
-def set_grad_enabled(enabled: bool) -> Iterator[None]:
-    """Record operations within the block, or do not."""
-    before = is_grad_enabled()
-    _mode.enabled = enabled
-    try:
-        yield
-    finally:
-        _mode.enabled = before
+class set_grad_enabled:
+    """Record operations within the block (or the decorated function), or do not."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+
+    def __enter__(self) -> None:
+        self.before, _mode.enabled = _mode.enabled, self.enabled
+
+    def __exit__(self, *error: object) -> None:
+        _mode.enabled = self.before
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapped(*arguments: Any, **keywords: Any) -> Any:
+            with set_grad_enabled(self.enabled):
+                return function(*arguments, **keywords)
+        return wrapped
 
 
 def tracer() -> Any:
@@ -87,6 +102,9 @@ class Function:
     attributes: ClassVar[tuple[str, ...]] = ()
     indices: ClassVar[tuple[str, ...]] = ()
     contiguous: ClassVar[bool] = True
+    parents: tuple[Tensor | None, ...] = ()
+    saved: Any = None
+    out_shapes: Sequence[Shape] = ()
     tensor: ClassVar[Any]  # the class of results; tensor.py sets it, so that this file imports nothing above it
 
     def __init_subclass__(cls, op: str | None = None, **kwargs: Any) -> None:
@@ -100,10 +118,8 @@ class Function:
     def __init__(self, **attributes: Any) -> None:
         if tuple(attributes) != self.attributes and attributes.keys() != set(self.attributes):
             raise TypeError(f"{self.op}: expected the attributes {self.attributes}, got {tuple(attributes)}")
-        self.__dict__.update(attributes)
-        self.parents: tuple[Tensor | None, ...] = ()
-        self.saved: Any = None
-        self.out_shapes: Sequence[Shape] = ()
+        for name, value in attributes.items():
+            setattr(self, name, value)
 
     # ---- what an operation defines
     def shapes(self, *inputs: Any, **_: Any) -> Any:

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
+from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import available, use
+from tinycnn._kernels import available, kernels, use
 
 
 @pytest.fixture(params=available())
@@ -28,6 +29,43 @@ class TestLargeLogits:
         x = np.zeros((3, 41), dtype)
         x[1, at] = np.nan
         np.testing.assert_array_equal(np.isnan(F.softmax(x).numpy()).all(1), [False, True, False])
+
+    def test_over_channels(self, dtype):
+        x = np.broadcast_to(np.array(self.logits, dtype)[:, :, None], (3, 3, 70)).copy()
+        x[2, 1, 40] = np.nan
+        y, want = F.softmax(x).numpy(), F.softmax(np.array(self.logits, dtype)).numpy()
+        pixels = np.arange(70) != 40
+        assert y[:, :, pixels] == pytest.approx(np.broadcast_to(want[:, :, None], (3, 3, 69)), abs=1e-6)
+        assert np.isnan(y[2, :, 40]).all()
+        assert not np.isnan(y[:2]).any()
+        logs = F.log_softmax(x[:2]).numpy()
+        assert logs == pytest.approx(np.array([[[0], [-2e4], [-1e4]], [[-np.log(3)]] * 3]) * np.ones(70), rel=1e-6)
+
+    @pytest.mark.parametrize("function", [F.softmax, F.log_softmax])
+    def test_rows_and_channels_agree(self, dtype, function):
+        rows = np.random.default_rng(0).standard_normal((130, 150)).astype(dtype)
+        ours, turned = Tensor(rows, requires_grad=True), Tensor(rows.T.copy(), requires_grad=True)
+        y, z = function(ours, 1), function(turned, 0)
+        np.testing.assert_allclose(z.numpy().T, y.numpy(), rtol=1e-5)
+        gy = np.random.default_rng(1).standard_normal(rows.shape).astype(dtype)
+        y.backward(gy)
+        z.backward(gy.T)
+        np.testing.assert_allclose(turned.grad.T, ours.grad, atol=1e-5)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_kernels_over_channels_refuse_what_does_not_fit(name):
+    x = np.zeros((2, 3, 4), "f")
+    module = kernels(x.dtype)
+    for wrong in (x[:1].copy(), x[:, :2].copy(), x[:, :, :3].copy()):
+        with pytest.raises(ValueError, match="softmax over channels"):
+            getattr(module, f"{name}_channels_forward")(x, wrong)
+        for i in range(3):
+            arrays = [x, x, x.copy()]
+            arrays[i] = wrong
+            with pytest.raises(ValueError, match="softmax over channels"):
+                getattr(module, f"{name}_channels_backward")(*arrays)
 
 
 @pytest.mark.parametrize("function", [F.softmax, F.log_softmax])

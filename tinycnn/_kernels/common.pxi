@@ -26,6 +26,7 @@ cdef extern from "simd.h" nogil:
     vf vmin(vf a, vf b)
     vf vsqrt(vf x)
     vf vmax_nan(vf a, vf b)
+    vf vmin_nan(vf a, vf b)
     vf vdivide(vf a, vf b)
     vf vselect(vi mask, vf a, vf b)
     vi vgt(vf a, vf b)
@@ -34,6 +35,7 @@ cdef extern from "simd.h" nogil:
     vf vgather(const real *p, const real_int *places, Py_ssize_t n)
     real vsum(vf v)
     real vhighest(vf v)
+    real vlowest(vf v)
     void prefetch(const void *p)
 
 cdef extern from "simd_math.h" nogil:

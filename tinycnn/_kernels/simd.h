@@ -208,8 +208,9 @@ static inline vf vdivide(vf a, vf b) {
 static inline vf vdivide(vf a, vf b)          { return a / b; }
 #endif
 
-/* Larger; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
+/* Larger and smaller; NaN where either is NaN (or-ing a number into a NaN leaves a NaN). */
 static inline vf vmax_nan(vf a, vf b)         { return (vf)((vi)vmax(a, b) | (vi)vmax(b, a)); }
+static inline vf vmin_nan(vf a, vf b)         { return (vf)((vi)vmin(a, b) | (vi)vmin(b, a)); }
 
 /* Sum of the elements, in a fixed tree order: the upper half onto the lower one, until one is left. */
 typedef real vf_16 __attribute__((vector_size(16)));
@@ -238,11 +239,14 @@ static inline real vsum(vf v) {
 #endif
 }
 
+/* Largest and smallest of the elements, halving their number each time; NaN where any is NaN. */
 static inline real vhighest(vf v) {
-    real s[VW];
-    memcpy(s, &v, sizeof v);
-    for (int i = 1; i < VW; i++) s[0] = s[i] > s[0] ? s[i] : s[0];
-    return s[0];
+    for (int n = VW; n > 1; n /= 2) v = vmax_nan(veven(v, v), vodd(v, v));
+    return v[0];
+}
+static inline real vlowest(vf v) {
+    for (int n = VW; n > 1; n /= 2) v = vmin_nan(veven(v, v), vodd(v, v));
+    return v[0];
 }
 
 static inline void prefetch(const void *p)     { __builtin_prefetch(p, 0, 3); }

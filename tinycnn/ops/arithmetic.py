@@ -1,23 +1,31 @@
-"""Broadcasting arithmetic, element-wise functions, reductions and the matrix product.
+"""Broadcasting arithmetic, and element-wise functions.
 
-Composed from NumPy: each is one pass over memory that NumPy already makes well.
+Composed from NumPy: each is one pass over memory that NumPy already makes well.  Sums and products of large arrays have
+kernels, which share them out over threads.
 """
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import numpy as np
 
-from ..autograd import Function, Shape
+from .._kernels import kernels
+from .._kernels.dispatch import SUFFIX
+from ..autograd import Function
+from .contracts import broadcast
+from .reductions import unbroadcast
+
+LARGE = 1 << 16  # elements from which on sharing out is worth the call of a kernel; NumPy has one thread
 
 
-def unbroadcast(g: np.ndarray, shape: Shape) -> np.ndarray:
-    """Sum a gradient over the axes along which an input of `shape` was repeated."""
-    if g.shape == shape:
-        return g
-    g = g.sum(tuple(range(g.ndim - len(shape))))
-    return g.sum(tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1), keepdims=True)
+def _binary(op: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a + b or a b, "add" or "mul"; by the kernel where the arrays are large and of one shape."""
+    if (a.size < LARGE or a.shape != b.shape or a.dtype not in SUFFIX
+            or not (a.flags.c_contiguous and b.flags.c_contiguous)):
+        return a + b if op == "add" else a * b
+    y = np.empty_like(a)
+    getattr(kernels(a.dtype), f"{op}_forward")(a.reshape(-1), b.reshape(-1), y.reshape(-1))
+    return y
 
 
 class Binary(Function):
@@ -29,7 +37,7 @@ class Binary(Function):
     def shapes(self, a, b):
         """Numpy's broadcasting rule."""
         try:
-            return np.broadcast_shapes(a, b)
+            return broadcast(a, b)
         except ValueError:
             raise ValueError(f"{self.op}: b of shape {b} does not broadcast with a of shape {a}") from None
 
@@ -39,7 +47,7 @@ class Add(Binary, op="add"):
 
     def forward(self, a, b):
         self.save(a=a.shape, b=b.shape)
-        return a + b
+        return _binary("add", a, b)
 
     def backward(self, gy):
         return unbroadcast(gy, self.saved.a), unbroadcast(gy, self.saved.b)
@@ -61,12 +69,12 @@ class Mul(Binary, op="mul"):
 
     def forward(self, a, b):
         self.save(a=a, b=b)
-        return a * b
+        return _binary("mul", a, b)
 
     def backward(self, gy):
         a, b = self.saved.a, self.saved.b
-        return (unbroadcast(gy * b, a.shape) if self.needs("a") else None,
-                unbroadcast(gy * a, b.shape) if self.needs("b") else None)
+        return (unbroadcast(_binary("mul", gy, b), a.shape) if self.needs("a") else None,
+                unbroadcast(_binary("mul", gy, a), b.shape) if self.needs("b") else None)
 
 
 class Div(Binary, op="div"):
@@ -199,106 +207,6 @@ class AsType(Unary, op="astype"):
 
     def backward(self, gy):
         return gy.astype(self.saved.dtype)
-
-
-# ---------------------------------------------------------------- reductions
-class Reduction(Function):
-    """What reductions over one, several or all axes share."""
-
-    attributes: ClassVar[tuple[str, ...]] = ("axis", "keepdims")
-    contiguous = False
-    axis: int | tuple[int, ...] | None
-    keepdims: bool
-
-    def axes(self, ndim: int) -> tuple[int, ...]:
-        """The axes reduced over, as numbers from 0."""
-        axis = range(ndim) if self.axis is None else self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        if any(not -ndim <= i < ndim for i in axis):
-            raise ValueError(f"{self.op}: axis {self.axis} of an array with {ndim} axes")
-        return tuple(i % ndim for i in axis)
-
-    def shapes(self, x):
-        """x without the reduced axes, or with extent 1 there."""
-        axes = self.axes(len(x))
-        return tuple(1 if i in axes else n for i, n in enumerate(x) if self.keepdims or i not in axes)
-
-    def count(self, shape: Shape) -> int:
-        """How many elements go into one."""
-        return math.prod(shape[i] for i in self.axes(len(shape)))
-
-    def spread(self, g: np.ndarray, shape: Shape) -> np.ndarray:
-        """A reduced array, repeated to the shape it was reduced from (a view)."""
-        axes = self.axes(len(shape))
-        return np.broadcast_to(g.reshape([1 if i in axes else n for i, n in enumerate(shape)]), shape)
-
-
-class Sum(Reduction, op="sum"):
-    """Sum over axes."""
-
-    def forward(self, x):
-        self.save(shape=x.shape)
-        return x.sum(self.axis, keepdims=self.keepdims)
-
-    def backward(self, gy):
-        return self.spread(gy, self.saved.shape)
-
-
-class Mean(Reduction, op="mean"):
-    """Mean over axes."""
-
-    def forward(self, x):
-        self.save(shape=x.shape)
-        return x.mean(self.axis, keepdims=self.keepdims)
-
-    def backward(self, gy):
-        return self.spread(gy / self.count(self.saved.shape), self.saved.shape)
-
-
-class Var(Reduction, op="var"):
-    """Variance over axes, with n - correction below."""
-
-    attributes = ("axis", "keepdims", "correction")
-    correction: int
-
-    def forward(self, x):
-        self.save(centred=x - x.mean(self.axis, keepdims=True))
-        return x.var(self.axis, ddof=self.correction, keepdims=self.keepdims)
-
-    def backward(self, gy):
-        c = self.saved.centred
-        return self.spread(gy * (2 / (self.count(c.shape) - self.correction)), c.shape) * c
-
-
-class Extreme(Reduction):
-    """Largest or smallest over axes: those that are equal to it share the gradient, as torch's amax and amin."""
-
-    def reduce(self, x: np.ndarray) -> np.ndarray:
-        """The extreme over the axes, which are kept with extent 1."""
-        raise NotImplementedError
-
-    def forward(self, x):
-        kept = self.reduce(x)
-        self.save(hits=x == kept)
-        return kept.reshape(self.out_shapes[0])
-
-    def backward(self, gy):
-        hits = self.saved.hits
-        share = hits.sum(self.axis, keepdims=True).astype(gy.dtype)
-        return self.spread(gy, hits.shape) * hits / share
-
-
-class Max(Extreme, op="max"):
-    """Largest over axes."""
-
-    def reduce(self, x):
-        return x.max(self.axis, keepdims=True)
-
-
-class Min(Extreme, op="min"):
-    """Smallest over axes."""
-
-    def reduce(self, x):
-        return x.min(self.axis, keepdims=True)
 
 
 def maximum(a, b):

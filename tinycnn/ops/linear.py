@@ -7,12 +7,13 @@ import numpy as np
 
 from .._kernels import kernels, scratch
 from ..autograd import Function, Shape
-from .arithmetic import unbroadcast
+from .contracts import broadcast
+from .reductions import unbroadcast
 
 
 def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
     """a b over the two last axes, the axes before them broadcast; an operand may be stored transposed."""
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    batch = broadcast(a.shape[:-2], b.shape[:-2])
     k, m = a.shape[-2:] if transpose_a else a.shape[:-3:-1]
     n = b.shape[-2 if transpose_b else -1]
     y = np.empty((*batch, m, n), a.dtype)
@@ -24,8 +25,8 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
 
 def _stack(matrices: np.ndarray, batch: Shape) -> np.ndarray:
     """Matrices as one stack of them, or of one alone, which the kernel takes for all."""
-    two = matrices.shape[-2:]
-    if math.prod(matrices.shape[:-2]) != 1:
+    lead, two = matrices.shape[:-2], matrices.shape[-2:]
+    if lead != batch and math.prod(lead) != 1:
         matrices = np.broadcast_to(matrices, (*batch, *two))
     return np.ascontiguousarray(matrices.reshape(-1, *two))
 
@@ -48,7 +49,7 @@ class MatMul(Function, op="matmul"):
         if a[-1] != b[-2 if len(b) > 1 else -1]:
             raise ValueError(f"matmul: b of shape {b} must have {a[-1]} rows, as a of shape {a} has columns")
         try:
-            batch = np.broadcast_shapes(a[:-2], b[:-2])
+            batch = broadcast(a[:-2], b[:-2])
         except ValueError:
             raise ValueError(f"matmul: the leading axes of b, {b[:-2]}, do not broadcast with those of a, {a[:-2]}"
                              ) from None
@@ -62,7 +63,7 @@ class MatMul(Function, op="matmul"):
     def backward(self, gy):
         """ga = gy bᵀ, gb = aᵀ gy, summed over the axes that were broadcast."""
         a, b = _at_least_matrices(self.saved.a, self.saved.b)
-        gy = gy.reshape(*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+        gy = gy.reshape(*broadcast(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
         ga = unbroadcast(product(gy, b, transpose_b=True), a.shape) if self.needs("a") else None
         gb = unbroadcast(product(a, gy, transpose_a=True), b.shape) if self.needs("b") else None
         return (None if ga is None else ga.reshape(self.saved.a.shape),
@@ -98,7 +99,7 @@ class Linear(Function, op="linear"):
         gy = gy.reshape(-1, w.shape[0])
         return (product(gy, w).reshape(x.shape) if self.needs("x") else None,
                 product(gy, x.reshape(-1, w.shape[1]), transpose_a=True) if self.needs("w") else None,
-                gy.sum(0) if self.needs("b") else None)
+                unbroadcast(gy, gy.shape[1:]) if self.needs("b") else None)
 
 
 def matmul(a, b):

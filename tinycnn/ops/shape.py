@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Function
+from .reductions import unbroadcast
 
 
 class Reshape(Function, op="reshape"):
@@ -73,9 +74,7 @@ class Expand(Function, op="expand"):
         return np.broadcast_to(x, self.shape)
 
     def backward(self, gy):
-        shape = self.saved.shape
-        gy = gy.sum(tuple(range(gy.ndim - len(shape))))
-        return gy.sum(tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+        return unbroadcast(gy, self.saved.shape)
 
 
 class GetItem(Function, op="getitem"):
@@ -103,6 +102,16 @@ class GetItem(Function, op="getitem"):
         return gx
 
 
+def _cut(x: np.ndarray, sizes: Sequence[int], axis: int) -> list[np.ndarray]:
+    """Consecutive parts of x along an axis (views), as np.split, which takes longer than to copy a small map."""
+    index, parts, start = [slice(None)] * x.ndim, [], 0
+    for size in sizes:
+        index[axis] = slice(start, start + size)
+        parts.append(x[tuple(index)])
+        start += size
+    return parts
+
+
 class Concat(Function, op="concat"):
     """Several arrays, one after the other along an axis."""
 
@@ -121,17 +130,18 @@ class Concat(Function, op="concat"):
     def shapes(self, *xs):
         """The first shape, with the extents along the axis summed."""
         axis = self.axis % len(xs[0]) if xs[0] else 0
+        others = xs[0][:axis] + xs[0][axis + 1:]
         for i, x in enumerate(xs):
-            if len(x) != len(xs[0]) or any(n != m for k, (n, m) in enumerate(zip(x, xs[0])) if k != axis):
+            if len(x) != len(xs[0]) or x[:axis] + x[axis + 1:] != others:
                 raise ValueError(f"concat: tensors[{i}] of shape {x} does not join {xs[0]} along axis {self.axis}")
         return *xs[0][:axis], sum(x[axis] for x in xs), *xs[0][axis + 1:]
 
     def forward(self, *xs):
-        self.save(cuts=np.cumsum([x.shape[self.axis] for x in xs])[:-1])
+        self.save(extents=[x.shape[self.axis] for x in xs])
         return np.concatenate(xs, self.axis)
 
     def backward(self, gy):
-        return tuple(np.split(gy, self.saved.cuts, self.axis))
+        return tuple(_cut(gy, self.saved.extents, self.axis))
 
 
 def concat(tensors: Sequence[Any], axis: int = 1):
@@ -178,7 +188,7 @@ class Split(Function, op="split"):
         return [(*x[:axis], n, *x[axis + 1:]) for n in self.sizes]
 
     def forward(self, x):
-        return np.split(x, np.cumsum(self.sizes)[:-1], self.axis)
+        return _cut(x, self.sizes, self.axis)
 
     def backward(self, *gys):
         return np.concatenate(gys, self.axis)

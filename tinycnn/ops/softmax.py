@@ -1,29 +1,22 @@
 """Softmax and its logarithm."""
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .._kernels import kernels
-from ..autograd import Function
+from ..autograd import Function, Shape
 from .contracts import require_elements
 
 
-def _rows(x: np.ndarray, axis: int) -> np.ndarray:
-    """x with `axis` last, contiguous, as a matrix."""
-    return np.ascontiguousarray(np.moveaxis(x, axis, -1)).reshape(-1, x.shape[axis])
+class AlongAxis(Function):
+    """What functions of whole rows along an axis share.
 
-
-def _unrows(rows: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
-    """The array of `shape` that `_rows` was given."""
-    moved = [n for i, n in enumerate(shape) if i != axis % len(shape)] + [shape[axis]]
-    return np.moveaxis(rows.reshape(moved), -1, axis)
-
-
-class RowWise(Function):
-    """What functions of whole rows along an axis share: the kernels are `<op>_forward` and `<op>_backward`."""
+    Kernels: `<op>_forward` and `<op>_backward` for the last axis, `<op>_channels_forward` and ... for any other.
+    """
 
     attributes = ("axis",)
-    contiguous = False
     axis: int
 
     def shapes(self, x):
@@ -34,24 +27,31 @@ class RowWise(Function):
         return x
 
     def forward(self, x):
-        rows = _rows(x, self.axis)
-        y = np.empty_like(rows)
-        getattr(kernels(x.dtype), f"{self.op}_forward")(rows, y)
+        y = np.empty_like(x)
+        name, view = self._kernel(x.shape)
+        getattr(kernels(x.dtype), f"{name}_forward")(x.reshape(view), y.reshape(view))
         self.save(y=y)
-        return _unrows(y, x.shape, self.axis)
+        return y
 
     def backward(self, gy):
-        rows = _rows(gy, self.axis)
-        gx = np.empty_like(rows)
-        getattr(kernels(gy.dtype), f"{self.op}_backward")(self.saved.y, rows, gx)
-        return _unrows(gx, gy.shape, self.axis)
+        gx = np.empty_like(gy)
+        name, view = self._kernel(gy.shape)
+        kernel = getattr(kernels(gy.dtype), f"{name}_backward")
+        kernel(self.saved.y.reshape(view), gy.reshape(view), gx.reshape(view))
+        return gx
+
+    def _kernel(self, shape: Shape) -> tuple[str, Shape]:
+        """Family of kernels, and the view they take: (R, C), or (O, C, I) where axes follow after the axis."""
+        axis = self.axis % len(shape)
+        inner = math.prod(shape[axis + 1:])
+        return (self.op, (-1, shape[axis])) if inner == 1 else (f"{self.op}_channels", (-1, shape[axis], inner))
 
 
-class Softmax(RowWise, op="softmax"):
+class Softmax(AlongAxis, op="softmax"):
     """e^x / sum e^x."""
 
 
-class LogSoftmax(RowWise, op="log_softmax"):
+class LogSoftmax(AlongAxis, op="log_softmax"):
     """x - log sum e^x."""
 
 

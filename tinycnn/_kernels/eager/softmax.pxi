@@ -7,48 +7,47 @@
 # A row at a time, a few passes over it while it is in the nearest cache; rows are shared out.
 
 cdef void softmax_row(const real *x, real *y, ix n) noexcept nogil:
-    cdef vf total = vset(row_exp(x, y, n, row_highest(x, n), True))
-    cdef ix i = 0, part
-    while i < n:
-        part = min(<ix>VW, n - i)
-        vstore_part(y + i, vload_part(y + i, part)/total, part)
-        i += VW
+    row_scale(y, n, 1/row_exp(x, y, n, row_highest(x, n), True))
 
 
 cdef void softmax_gradient_row(const real *y, const real *gy, real *gx, ix n) noexcept nogil:
     cdef vf s = vzero()
-    cdef ix i, part
-    i = 0
-    while i < n:
-        part = min(<ix>VW, n - i)
-        s = vfma(vload_part(y + i, part), vload_part(gy + i, part), s)
+    cdef ix i = 0
+    while i + VW <= n:
+        s = vfma(vload(y + i), vload(gy + i), s)
         i += VW
-    cdef real product = vsum(s)
-    for i in range(n):
-        gx[i] = y[i]*(gy[i] - product)
+    s = vfma(vload_part(y + i, n - i), vload_part(gy + i, n - i), s)
+    cdef vf product = vset(vsum(s))
+    i = 0
+    while i + VW <= n:
+        vstore(gx + i, vload(y + i)*(vload(gy + i) - product))
+        i += VW
+    vstore_part(gx + i, vload_part(y + i, n - i)*(vload_part(gy + i, n - i) - product), n - i)
 
 
 cdef void log_softmax_row(const real *x, real *y, ix n) noexcept nogil:
     cdef real m = row_highest(x, n)
-    cdef real logarithm = <real>log(row_exp(x, NULL, n, m, False))
-    cdef ix i
-    for i in range(n):
-        y[i] = (x[i] - m) - logarithm
+    cdef vf highest = vset(m), logarithm = vlog(vset(row_exp(x, NULL, n, m, False)))
+    cdef ix i = 0
+    while i + VW <= n:
+        vstore(y + i, (vload(x + i) - highest) - logarithm)
+        i += VW
+    vstore_part(y + i, (vload_part(x + i, n - i) - highest) - logarithm, n - i)
 
 
 cdef void log_softmax_gradient_row(const real *y, const real *gy, real *gx, ix n) noexcept nogil:
     cdef vf s = vzero()
-    cdef ix i, part
-    i = 0
-    while i < n:
-        s = s + vload_part(gy + i, min(<ix>VW, n - i))
+    cdef ix i = 0
+    while i + VW <= n:
+        s = s + vload(gy + i)
         i += VW
-    cdef vf total = vset(vsum(s))
+    cdef vf total = vset(vsum(s + vload_part(gy + i, n - i)))
     i = 0
-    while i < n:
-        part = min(<ix>VW, n - i)
-        vstore_part(gx + i, vload_part(gy + i, part) - vexp(vload_part(y + i, part))*total, part)
+    while i + VW <= n:
+        vstore(gx + i, vload(gy + i) - vexp(vload(y + i))*total)
         i += VW
+    if i < n:
+        vstore_part(gx + i, vload_part(gy + i, n - i) - vexp(vload_part(y + i, n - i))*total, n - i)
 
 
 # ---------------------------------------------------------------- kernels

@@ -60,14 +60,13 @@ cdef void row_sums(const Choice *o, ix i, const real *x, real m, real *all, real
 
 cdef real class_row(const Choice *o, ix i, const real *x, real *y) noexcept nogil:
     """The loss of row i; y becomes its softmax."""
-    cdef ix n = o.classes, c, target = -1 if o.target == NULL else o.target[i]
+    cdef ix n = o.classes, target = -1 if o.target == NULL else o.target[i]
     cdef real all = 0, hit = 0
     if o.target != NULL and target == o.ignore:
         return 0
     cdef real m = row_highest(x, n)
     cdef real total = row_exp(x, y, n, m, True)
-    for c in range(n):
-        y[c] /= total
+    row_scale(y, n, 1/total)
     if o.target != NULL:
         all = (1 - o.smoothing)*class_weight(o, target)
         hit = all*(x[target] - m)

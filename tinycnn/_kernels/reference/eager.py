@@ -1,5 +1,6 @@
 """The twins of the kernels in `eager/eager.pyx`."""
 from .activation import *
+from .arithmetic import *
 from .bins import *
 from .channel_norm import *
 from .depthwise import *
@@ -13,6 +14,7 @@ from .pool import *
 from .probe import *
 from .random import *
 from .recurrent import *
+from .reduce import *
 from .resize import *
 from .roi import *
 from .row_norm import *

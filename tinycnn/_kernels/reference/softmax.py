@@ -1,4 +1,4 @@
-"""Softmax and log-softmax over the rows of x (R, C)."""
+"""Softmax and log-softmax over the rows of x (R, C), and over the channels of x (O, C, I): both are axis 1."""
 import numpy as np
 
 
@@ -22,3 +22,23 @@ def log_softmax_forward(x, y):  # IN (r, c)  OUT (r, c)
 def log_softmax_backward(y, gy, gx):  # IN (r, c)  IN (r, c)  OUT (r, c)
     """gx = gy - e^y sum gy."""
     gx[:] = gy - np.exp(y) * gy.sum(1, keepdims=True)
+
+
+def softmax_channels_forward(x, y):  # IN (o, c, i)  OUT (o, c, i)
+    """As softmax_forward."""
+    softmax_forward(x, y)
+
+
+def softmax_channels_backward(y, gy, gx):  # IN (o, c, i)  IN (o, c, i)  OUT (o, c, i)
+    """As softmax_backward."""
+    softmax_backward(y, gy, gx)
+
+
+def log_softmax_channels_forward(x, y):  # IN (o, c, i)  OUT (o, c, i)
+    """As log_softmax_forward."""
+    log_softmax_forward(x, y)
+
+
+def log_softmax_channels_backward(y, gy, gx):  # IN (o, c, i)  IN (o, c, i)  OUT (o, c, i)
+    """As log_softmax_backward."""
+    log_softmax_backward(y, gy, gx)
