@@ -38,6 +38,7 @@ OPS: dict[str, type[Function]] = {}  # an op's name: its Function
 
 class _Mode(threading.local):
     enabled = True  # until a thread says otherwise
+    tracer: Any = None
 
 
 _mode = _Mode()
@@ -70,18 +71,20 @@ class set_grad_enabled:
 
 def tracer() -> Any:
     """Who notes down the operations of this thread instead of running them (`engine/trace.py`), or None."""
-    return getattr(_mode, "tracer", None)
+    return _mode.tracer
 
 
-@contextmanager
-def traced_by(tracer: Any) -> Iterator[None]:
+class traced_by:
     """Within the block operations are not run but handed to `tracer.record(function)`, which gives their results."""
-    before = getattr(_mode, "tracer", None)
-    _mode.tracer = tracer
-    try:
-        yield
-    finally:
-        _mode.tracer = before
+
+    def __init__(self, tracer: Any) -> None:
+        self.tracer = tracer
+
+    def __enter__(self) -> None:
+        self.before, _mode.tracer = _mode.tracer, self.tracer
+
+    def __exit__(self, *error: object) -> None:
+        _mode.tracer = self.before
 
 
 def no_grad():
