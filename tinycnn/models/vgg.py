@@ -1,15 +1,16 @@
 """VGG: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015,
 https://arxiv.org/abs/1409.1556.  Names of parameters as in torchvision.
 
-Batch normalisation came after the paper (Ioffe and Szegedy, ICML 2015).  The paper's networks take 224 x 224 alone, or
-turn their linear layers into convolutions; here, as in torchvision, means over a grid of 7 x 7 admit any size from
-32 x 32, and leave the map of a 224 x 224 image as it is.
+Batch normalisation came after the paper (Ioffe and Szegedy, ICML 2015).  The paper starts deep networks from shallow
+ones that were trained before; here, all layers but the last start by He's rule, which needs none of that.  The paper's
+networks take 224 x 224 alone, or turn their linear layers into convolutions; here, as in torchvision, means over a
+grid of 7 x 7 admit any size from 32 x 32, and leave the map of a 224 x 224 image as it is.
 """
 from __future__ import annotations
 
 from typing import Any
 
-from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
+from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential, init
 from ..tensor import Tensor
 from .backbone import Backbone, Stage, start
 from .registry import register_model
@@ -52,13 +53,13 @@ class VGG(Backbone):
             stages.append(Stage(f"features.{len(self.features)}", channels, reduction))
             self.features.append(MaxPool2d(2))
         self.stages = tuple(stages)
+        self.apply(start)
         if not features_only:
             self.avgpool = AdaptiveAvgPool2d(GRID)
             self.classifier = Sequential(
-                Linear(before * GRID * GRID, hidden), ReLU(), Dropout(dropout),
-                Linear(hidden, hidden), ReLU(), Dropout(dropout),
-                self.classifier_layer(hidden))
-        self.apply(start)
+                *hidden_layer(before * GRID * GRID, hidden, dropout),
+                *hidden_layer(hidden, hidden, dropout),
+                self.classifier_layer(hidden).apply(start))
 
     def forward_head(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(x).flatten(1))
@@ -68,6 +69,15 @@ def convolution(in_channels: int, out_channels: int, batch_norm: bool) -> list[M
     """A convolution of 3x3 that keeps the size, normalised if asked for, and its activation."""
     normalisation = [BatchNorm2d(out_channels)] if batch_norm else []
     return [Conv2d(in_channels, out_channels, 3, padding=1), *normalisation, ReLU()]
+
+
+def hidden_layer(in_features: int, out_features: int, dropout: float) -> list[Module]:
+    """A linear layer, its activation, dropout; it starts by He's rule from what a unit reads, with a bias of 0."""
+    layer = Linear(in_features, out_features)
+    init.kaiming_normal(layer.weight)
+    if layer.bias is not None:
+        init.constant(layer.bias, 0.0)
+    return [layer, ReLU(), Dropout(dropout)]
 
 
 @register_model
