@@ -113,6 +113,17 @@ def test_feature_maps_are_those_of_the_whole_network(name):
     np.testing.assert_array_equal(y.numpy(), want.numpy())
 
 
+def test_the_head_is_what_only_the_head_runs(name, blank):
+    def state(**options):
+        return shapes(light(name, **options).state_dict())
+    def within(key, modules):
+        return any(key.startswith(f"{module}.") for module in modules)
+    full, trunk, other = state(), state(features_only=True), state(num_classes=7)
+    head = light(name).head
+    assert {key for key in full if within(key, head)} == full.keys() - trunk.keys()
+    assert {key for key in full if within(key, head[-1:])} == {key for key in full if full[key] != other[key]}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_size_is_the_published_one(name, blank):
     model = models.create_model(name)

@@ -3,8 +3,8 @@ MobileNetV3", ICCV 2019, https://arxiv.org/abs/1905.02244.  Names of parameters 
 
 Where the paper leaves room, this is what torchvision does after the TensorFlow code: squeeze and excitation follows
 the depthwise convolution's activation, ends in a hard sigmoid, and has a quarter of the channels in its middle, rounded
-to a multiple of 8; batch normalisation has eps 1e-3 and momentum 0.01; dropout of 0.2 (the paper: 0.8) comes before the
-classifier; a width scales every layer, the last hidden one too.
+to a multiple of 8; batch normalisation has eps 1e-3 and momentum 0.01; dropout before the classifier drops 0.2 (the
+paper's 0.8 must be what is kept); a width scales every layer, the last hidden one too.
 """
 from __future__ import annotations
 
