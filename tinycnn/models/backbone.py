@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import ops as F
-from ..nn import Identity, Linear, Module
+from ..nn import Conv2d, Identity, Linear, Module, init
 from ..tensor import Tensor
 
 
@@ -18,11 +18,11 @@ class Stage(NamedTuple):
 
 
 class Backbone(Module):
-    """A trunk of stages, then a head: a last convolution, global average pooling, a classifier.
+    """A trunk of stages, then a head that makes logits of the last feature map.
 
-    num_classes: logits per image; 0: none, the result is the pooled features (N, features).  in_chans: channels of the
-    image.  features_only: there is no head, and the result is a list of feature maps: the last one at each reduction
-    of the trunk, which `channels` and `reductions` describe.
+    num_classes: logits per image; 0: none, the result is what the classifier would be given, (N, features).  in_chans:
+    channels of the image.  features_only: there is no head, and the result is a list of feature maps: the last one at
+    each reduction of the trunk, which `channels` and `reductions` describe.
 
     A network's class sets `stages` and gives `forward_head`; `head` names the modules that only the head runs, its
     classifier last.
@@ -36,7 +36,7 @@ class Backbone(Module):
     [(32, 32), (16, 16), (8, 8), (4, 4), (2, 2)]
     """
 
-    head: ClassVar[tuple[str, ...]]
+    head: tuple[str, ...]
     stages: tuple[Stage, ...]
 
     def __init__(self, num_classes: int, in_chans: int, features_only: bool) -> None:
@@ -61,7 +61,7 @@ class Backbone(Module):
         return [stage.reduction for stage in self.taps]
 
     def classifier_layer(self, features: int) -> Module:
-        """The layer that makes logits of pooled features."""
+        """The layer that makes logits of a vector of features."""
         return Linear(features, self.num_classes) if self.num_classes else Identity()
 
     def forward(self, x: Tensor) -> Any:
@@ -77,10 +77,26 @@ class Backbone(Module):
         return maps if self.features_only else self.forward_head(x)
 
     def forward_head(self, x: Tensor) -> Tensor:
-        """Logits, or pooled features, of the trunk's last feature map."""
+        """Logits, or the features they are made of, from the trunk's last feature map."""
         raise NotImplementedError(f"{type(self).__name__}: forward_head is not defined")
 
 
 def pooled(x: Tensor) -> Tensor:
     """The mean of each channel: (N, C, H, W) -> (N, C)."""
     return F.global_avg_pool2d(x).flatten(1)
+
+
+def start_convolutions(module: Module) -> None:
+    """Convolutions by He's rule from what one input reaches, their biases 0; `model.apply(start_convolutions)`."""
+    if isinstance(module, Conv2d):
+        init.kaiming_normal(module.weight, "fan_out", groups=module.groups)
+        if module.bias is not None:
+            init.constant(module.bias, 0.0)
+
+
+def start(module: Module) -> None:
+    """Convolutions as `start_convolutions` has them, classifiers small; `model.apply(start)`."""
+    start_convolutions(module)
+    if isinstance(module, Linear) and module.bias is not None:
+        init.normal(module.weight, 0.01)
+        init.constant(module.bias, 0.0)

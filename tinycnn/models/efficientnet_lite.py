@@ -12,8 +12,8 @@ from typing import NamedTuple
 from .. import ops as F
 from ..nn import BatchNorm2d, Conv2d, Dropout, Module, Sequential
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, pooled
-from .mobile import make_divisible, start
+from .backbone import Backbone, Stage, pooled, start
+from .mobile import make_divisible
 from .registry import register_model
 
 EPS = 1e-3

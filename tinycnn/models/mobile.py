@@ -1,7 +1,5 @@
-"""What the mobile networks share: how channel counts are rounded, how parameters start."""
+"""What the mobile networks share: widths, and how channel counts are rounded."""
 from __future__ import annotations
-
-from ..nn import Conv2d, Linear, Module, init
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
@@ -16,10 +14,7 @@ def make_divisible(channels: float, divisor: int = 8) -> int:
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
-def start(module: Module) -> None:
-    """Convolutions by He's rule from what one input reaches, classifiers small; `model.apply(start)`."""
-    if isinstance(module, Conv2d):
-        init.kaiming_normal(module.weight, "fan_out", groups=module.groups)
-    elif isinstance(module, Linear) and module.bias is not None:
-        init.normal(module.weight, 0.01)
-        init.constant(module.bias, 0.0)
+def require_width(network: str, width: float) -> None:
+    """ValueError for a width that is not positive."""
+    if not width > 0:
+        raise ValueError(f"{network}: width must be positive, got {width!r}")

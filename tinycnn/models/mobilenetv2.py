@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ..nn import ConvBNAct, DepthwiseBNAct, Dropout, Module, ReLU6, Sequential
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, pooled
-from .mobile import make_divisible, start
+from .backbone import Backbone, Stage, pooled, start
+from .mobile import make_divisible, require_width
 from .registry import register_model
 
 STEM, LAST = 32, 1280  # channels of the first and the last convolution at width 1
@@ -79,6 +79,5 @@ def mobilenet_v2(width: float = 1.0, num_classes: int = 1000, in_chans: int = 3,
     >>> mobilenet_v2(0.35, num_classes=10).eval()(np.zeros((1, 3, 64, 64), np.float32)).shape
     (1, 10)
     """
-    if not width > 0:
-        raise ValueError(f"mobilenet_v2: width must be positive, got {width!r}")
+    require_width("mobilenet_v2", width)
     return MobileNetV2(width, num_classes, in_chans, features_only, dropout)

@@ -52,7 +52,7 @@ def create_model(name: str, pretrained: bool = False, **options: Any) -> Backbon
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the registered networks that match a shell pattern, sorted.
 
-    >>> list_models("mobilenet*")
-    ['mobilenet_v2']
+    >>> list_models("mobilenet_v*")
+    ['mobilenet_v2', 'mobilenet_v3_large', 'mobilenet_v3_small']
     """
     return sorted(name for name in _BUILDERS if fnmatchcase(name, pattern))

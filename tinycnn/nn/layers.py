@@ -26,8 +26,8 @@ class Affine(Module):
 
     def _make(self, shape: tuple[int, ...], features: int, bias: bool) -> None:
         """Weight and bias, uniform within 1 / sqrt(fan_in) as torch starts them."""
-        self.weight = Parameter(np.zeros(shape))
-        self.bias = Parameter(np.zeros(features)) if bias else None
+        self.weight = Parameter(np.zeros(shape, np.float32))
+        self.bias = Parameter(np.zeros(features, np.float32)) if bias else None
         bound = 1 / math.sqrt(init.fans(shape)[0])
         for parameter in self.parameters():
             init.uniform(parameter, bound)

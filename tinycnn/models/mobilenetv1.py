@@ -1,0 +1,119 @@
+"""MobileNet V1: Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam, "MobileNets: Efficient convolutional
+neural networks for mobile vision applications", 2017, https://arxiv.org/abs/1704.04861.  Names of parameters as in
+timm's mobilenetv1_100.
+
+The paper's activation is ReLU; its TensorFlow code, and timm, have ReLU6, which is what a network here has unless told
+otherwise.  The paper's table 1 gives the last depthwise convolution a stride of 2, though the map stays 7 x 7: it is 1.
+Batch normalisation has timm's eps of 1e-5 (TensorFlow's code: 1e-3), and no dropout comes before the classifier
+(TensorFlow's code: 0.001).
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from ..nn import BatchNorm2d, Conv2d, Module, ReLU6, Sequential
+from ..tensor import Tensor
+from .backbone import Backbone, Stage, pooled, start
+from .mobile import make_divisible, require_width
+from .registry import register_model
+
+STEM = 32  # channels of the first convolution at width 1
+TABLE = (  # table 1: output channels, separable convolutions, stride of the first
+    (64, 1, 1),
+    (128, 2, 2),
+    (256, 2, 2),
+    (512, 6, 2),
+    (1024, 2, 2),
+)
+
+
+class DepthwiseSeparable(Module):
+    """Figure 3, right: convolve each channel, then mix them, each normalised and activated.
+
+    (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), sizes rounded up.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, activation: type[Module]) -> None:
+        self.conv_dw = Conv2d(in_channels, in_channels, 3, stride, padding=1, groups=in_channels, bias=False)
+        self.bn1 = BatchNorm2d(in_channels)
+        self.conv_pw = Conv2d(in_channels, out_channels, 1, bias=False)
+        self.bn2 = BatchNorm2d(out_channels)
+        self.activation = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.activation(self.bn1(self.conv_dw(x)))
+        return self.activation(self.bn2(self.conv_pw(y)))
+
+
+class MobileNetV1(Backbone):
+    """MobileNet V1 of any width; activation: a class of module without arguments, ReLU for the paper's networks.
+
+    The rest: see Backbone.
+    """
+
+    head = ("classifier",)
+
+    def __init__(self, width: float = 1.0, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
+                 activation: type[Module] = ReLU6) -> None:
+        super().__init__(num_classes, in_chans, features_only)
+        channels = make_divisible(STEM * width)
+        self.conv_stem = Conv2d(in_chans, channels, 3, stride=2, padding=1, bias=False)
+        self.bn1 = BatchNorm2d(channels)
+        self.activation = activation()
+        self.blocks, stages = Sequential(), [Stage("stem", channels, 2)]
+        for i, (c, repeats, first_stride) in enumerate(TABLE):
+            row, out = Sequential(), make_divisible(c * width)
+            for stride in (first_stride, *[1] * (repeats - 1)):
+                row.append(DepthwiseSeparable(channels, out, stride, activation))
+                channels = out
+            self.blocks.append(row)
+            stages.append(Stage(f"blocks.{i}", out, stages[-1].reduction * first_stride))
+        self.stages = tuple(stages)
+        if not features_only:
+            self.classifier = self.classifier_layer(channels)
+        self.apply(start)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """(N, in_chans, H, W) -> (N, 32 width, H / 2, W / 2), sizes rounded up."""
+        return self.activation(self.bn1(self.conv_stem(x)))
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        return self.classifier(pooled(x))
+
+
+def mobilenet_v1(width: float = 1.0, **options: Any) -> MobileNetV1:
+    """MobileNet V1 of any width above 0, for images of any size.
+
+    Channels are rounded to multiples of 8.  options: num_classes=1000, in_chans=3, features_only=False (see Backbone),
+    activation=nn.ReLU6 (see MobileNetV1).  Raises ValueError for a width that is not positive.
+
+    >>> import numpy as np
+    >>> mobilenet_v1(0.125, num_classes=10).eval()(np.zeros((1, 3, 96, 64), np.float32)).shape
+    (1, 10)
+    """
+    require_width("mobilenet_v1", width)
+    return MobileNetV1(width, **options)
+
+
+@register_model
+def mobilenetv1_100(**options: Any) -> MobileNetV1:
+    """MobileNet V1: 569 M multiply-adds, 4.2 M parameters; options: mobilenet_v1."""
+    return mobilenet_v1(1.0, **options)
+
+
+@register_model
+def mobilenetv1_075(**options: Any) -> MobileNetV1:
+    """MobileNet V1 at three quarters of the width: 325 M multiply-adds, 2.6 M parameters; options: mobilenet_v1."""
+    return mobilenet_v1(0.75, **options)
+
+
+@register_model
+def mobilenetv1_050(**options: Any) -> MobileNetV1:
+    """MobileNet V1 at half width: 149 M multiply-adds, 1.3 M parameters; options: mobilenet_v1."""
+    return mobilenet_v1(0.5, **options)
+
+
+@register_model
+def mobilenetv1_025(**options: Any) -> MobileNetV1:
+    """MobileNet V1 at a quarter of the width: 41 M multiply-adds, 0.5 M parameters; options: mobilenet_v1."""
+    return mobilenet_v1(0.25, **options)
