@@ -397,7 +397,8 @@ def find_strips(graph: Graph, width: int, least: int) -> dict[Node, list[Node]]:
 
     By each of their nodes; what is inside must be seen by nobody else.
     """
-    readers, outputs, strips = graph.readers(), set(graph.outputs), {}
+    readers, outputs = graph.readers(), set(graph.outputs)
+    strips: dict[Node, list[Node]] = {}
     for d in graph.nodes:
         if not _strip_depthwise(d) or not sole_reader(d.y, readers, outputs):
             continue
@@ -406,7 +407,7 @@ def find_strips(graph: Graph, width: int, least: int) -> dict[Node, list[Node]]:
             continue
         inner = convolution(d).x
         expand = inner.node
-        expands = (expand is not None and _strip_product(expand) and not adds(expand)
+        expands = (expand is not None and expand not in strips and _strip_product(expand) and not adds(expand)
                    and sole_reader(inner, readers, outputs) is d)
         if int(np.prod(inner.shape)) >= least:
             members = [*([expand] if expand is not None and expands else []), d, project]
