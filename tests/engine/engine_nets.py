@@ -2,9 +2,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from model_oracles import FACTS
 
 from tinycnn import functional as F
 from tinycnn import models, nn
+
+# Those that stand for their families every day; all of them among the slow tests.
+EVERYDAY = [name for name in FACTS if FACTS[name].everyday]
+MODELS = [pytest.param(name, marks=() if name in EVERYDAY else pytest.mark.slow) for name in FACTS]
 
 
 def settled(model, seed=0):
@@ -19,7 +25,7 @@ def settled(model, seed=0):
 
 
 def registered(name, **options):
-    return settled(models.create_model(name, **options))
+    return settled(models.create_model(name, **FACTS[name].light, **options))
 
 
 class Unit(nn.Module):

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from engine_nets import Unit, registered, settled
+from engine_nets import EVERYDAY, MODELS, Unit, registered, settled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,6 @@ from tinycnn import nn
 from tinycnn._kernels import available, use
 from tinycnn.engine import CompileError
 from tinycnn.engine.check import PlanError, check
-from tinycnn.models import list_models
 from tinycnn.serialize import CheckpointError
 
 
@@ -31,7 +30,7 @@ def assert_close(got, want, tolerance=1e-4):
 
 
 @pytest.mark.parametrize("isa", available())
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", MODELS)
 def test_every_model_compiles_and_equals_eager(name, isa):
     model, x = registered(name, num_classes=10), picture(2, 3, 64, 64)
     want = model(x).numpy()
@@ -40,7 +39,7 @@ def test_every_model_compiles_and_equals_eager(name, isa):
 
 
 @settings(max_examples=8)
-@given(st.integers(1, 3), st.integers(33, 80), st.integers(33, 80), st.sampled_from(list_models()))
+@given(st.integers(1, 3), st.integers(33, 80), st.integers(33, 80), st.sampled_from([*EVERYDAY]))
 def test_any_size_and_batch(n, h, w, name):
     model, x = registered(name, num_classes=3), picture(n, 3, h, w)
     assert_close(tinycnn.compile(model, x, threads=1)(x), model(x).numpy())

@@ -8,7 +8,6 @@ from engine_nets import Unit, registered, settled
 from tinycnn import functional as F
 from tinycnn import nn, trace
 from tinycnn.engine import passes
-from tinycnn.models import list_models
 
 
 def shape_of(graph):
@@ -31,7 +30,7 @@ def passes_leaves(tree):
 
 
 @pytest.mark.parametrize("change", passes.INFERENCE, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("name", [*list_models("*x0_5"), "mobilenet_v2", "unit"])
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small", "resnet18", "unit"])
 def test_each_pass_keeps_the_numbers_and_its_input(name, change):
     model = settled(Unit()) if name == "unit" else registered(name, num_classes=7)
     x = np.random.default_rng(1).standard_normal((2, 3, 32, 32), np.float32)

@@ -3,19 +3,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_nets import Unit, registered, settled
+from engine_nets import MODELS, Unit, registered, settled
 
 import tinycnn
 from tinycnn import Tensor, nn, trace
 from tinycnn.engine import TraceError
-from tinycnn.models import list_models
 
 
 def picture(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape, np.float32)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", MODELS)
 def test_the_graph_computes_what_the_model_does(name):
     model, x = registered(name, num_classes=10), picture(2, 3, 64, 64)
     np.testing.assert_array_equal(trace(model, x).run(x), model(x).numpy())
