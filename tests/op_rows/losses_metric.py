@@ -127,4 +127,4 @@ case("semi_hard_triplet_loss", F.semi_hard_triplet_loss, semi_hard, torch_semi_h
      ops=("semi_hard_triplet_loss", "distance_matrix"), constant=(1,))
 case("center_loss", F.center_loss, centred, torch_center, constant=(1, 2))
 case("cosine_embedding_loss", F.cosine_embedding_loss, angled,
-     lambda t, *x, **k: t.nn.functional.cosine_embedding_loss(*x, **k), ops=("where",), constant=(2,), composed=True)
+     lambda t, *x, **k: t.nn.functional.cosine_embedding_loss(*x, **k), constant=(2,), composed=True)

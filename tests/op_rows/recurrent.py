@@ -63,5 +63,5 @@ def attended(draw: Any) -> Example:
 
 
 case("scaled_dot_product_attention", F.scaled_dot_product_attention, attended,
-     lambda t, q, k, v, m, is_causal: t.nn.functional.scaled_dot_product_attention(q, k, v, m, 0.0, is_causal), ops=(),
-     constant=(3,), composed=True)
+     lambda t, q, k, v, m, is_causal: t.nn.functional.scaled_dot_product_attention(q, k, v, m, 0.0, is_causal),
+     constant=(3,))

@@ -129,12 +129,16 @@ class Exp(Unary, op="exp"):
     """e^x."""
 
     def forward(self, x):
-        y = np.exp(x)
+        if x.dtype in SUFFIX and x.flags.c_contiguous and x.size:
+            y = np.empty_like(x)
+            kernels(x.dtype).exp_forward(x.reshape(-1), y.reshape(-1))
+        else:
+            y = np.exp(x)
         self.save(y=y)
         return y
 
     def backward(self, gy):
-        return gy * self.saved.y
+        return _binary("mul", gy, self.saved.y)
 
 
 class Log(Unary, op="log"):

@@ -1,4 +1,4 @@
-"""Attention, composed from the matrix product and softmax."""
+"""Attention: one node where nothing is masked or dropped, else composed from the matrix product and softmax."""
 from __future__ import annotations
 
 import math
@@ -6,12 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Shape
+from .._kernels import kernels
+from ..autograd import Function, Shape
 from .arithmetic import where
 from .contracts import as_tensor
 from .dropout import dropout
-from .linear import matmul
+from .linear import matmul, product
 from .softmax import softmax
+
+
+class Attention(Function, op="scaled_dot_product_attention"):
+    """softmax(scale q kᵀ) v, with p for the softmax: nothing is masked or dropped."""
+
+    inputs = ("query", "key", "value")
+    attributes = ("scale",)
+    scale: float
+
+    def shapes(self, query, key, value):
+        """(..., L, E), (..., S, E), (..., S, V) to (..., L, V)."""
+        return (*query[:-1], value[-1])
+
+    def forward(self, query, key, value):
+        query = query * query.dtype.type(self.scale)
+        p = product(query, key, transpose_b=True)
+        rows = p.reshape(-1, p.shape[-1])
+        kernels(p.dtype).softmax_forward(rows, rows)
+        self.save(query=query, key=key, value=value, p=p)
+        return product(p, value)
+
+    def backward(self, gy):
+        """gp = gy vᵀ, gs = p (gp - sum gp p): gq = scale gs k, gk = scale gsᵀ q, gv = pᵀ gy."""
+        saved, p = self.saved, self.saved.p
+        gs = product(gy, saved.value, transpose_b=True)
+        rows = gs.reshape(-1, gs.shape[-1])
+        kernels(p.dtype).softmax_backward(p.reshape(rows.shape), rows, rows)
+        return (product(gs, saved.key) * p.dtype.type(self.scale), product(gs, saved.query, transpose_a=True),
+                product(p, gy, transpose_a=True))
 
 
 def masked_softmax(scores, mask=None):
@@ -81,6 +111,9 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p: f
     if value.shape[-2] != key.shape[-2]:
         raise ValueError(f"{op}: value of shape {value.shape} must have {key.shape[-2]} rows, as key {key.shape} has")
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    plain = attn_mask is None and not is_causal and dropout_p == 0
+    if plain and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+        return Attention.apply(query, key, value, scale=float(scale))
     transposed = key.transpose(*range(key.ndim - 2), -1, -2)
     scores, allowed = _attention_mask(matmul(query * scale, transposed), attn_mask, is_causal)
     return matmul(dropout(masked_softmax(scores, allowed), dropout_p), value)

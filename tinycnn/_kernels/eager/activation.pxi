@@ -175,6 +175,19 @@ def sigmoid_backward(const real[::1] y, const real[::1] gy, real[::1] gx):  # IN
     run2(sigmoid_gradient_span, y, gy, gx)
 
 
+# ---------------------------------------------------------------- exponential, its own derivative
+cdef inline vf exponential(vf x) noexcept nogil:
+    return vexp(x)
+
+
+cdef void exp_span(const real *x, real *y, ix n) noexcept nogil:
+    map1(exponential, x, y, n)
+
+
+def exp_forward(const real[::1] x, real[::1] y):  # IN (n,)  OUT (n,)
+    run1(exp_span, x, y)
+
+
 # ---------------------------------------------------------------- SiLU: x s, s = sigmoid(x); its derivative s + y (1 - s)
 cdef inline vf silu(vf x) noexcept nogil:
     return x * vsigmoid(x)

@@ -58,6 +58,11 @@ def sigmoid_backward(y, gy, gx):  # IN (n,)  IN (n,)  OUT (n,)
     gx[:] = gy * y * (1 - y)
 
 
+def exp_forward(x, y):  # IN (n,)  OUT (n,)
+    """y = e^x."""
+    y[:] = np.exp(x)
+
+
 def silu_forward(x, y):  # IN (n,)  OUT (n,)
     """y = x sigmoid(x)."""
     y[:] = x * _sigmoid(x)

@@ -7,7 +7,6 @@ import numpy as np
 
 from ..._kernels import kernels
 from ...autograd import Function
-from ..arithmetic import where
 from ..contracts import require_elements
 from .arguments import as_tensor, require_at_least, require_finite
 from .binary import Hinge, signs
@@ -190,6 +189,41 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
                        margin=require_finite("margin_ranking_loss", "margin", margin))
 
 
+class CosineEmbedding(Function, op="cosine_embedding_loss"):
+    """1 - cos of alike rows, what cos has above the margin of others; cos = ab / sqrt((aa + eps) (bb + eps))."""
+
+    inputs = ("input1", "input2", "target")
+    attributes = ("margin", "reduction")
+    margin: float
+    reduction: str
+    eps = 1e-12
+
+    def shapes(self, first, second, target):
+        """(N, D) twice and (N,), to () or (N,)."""
+        require_elements(self.op, "input1", first)
+        if len(first) != 2 or second != first or target != first[:1]:
+            raise ValueError("cosine_embedding_loss: input1 and input2 must be (N, D), target (N,), got the shapes "
+                             f"{first}, {second} and {target}")
+        return target if self.reduction == "none" else ()
+
+    def forward(self, a, b, target):
+        aa, bb, ab = (np.einsum("nd,nd->n", x, y, dtype=np.float64) for x, y in ((a, a), (b, b), (a, b)))
+        aa, bb = aa + self.eps, bb + self.eps
+        cosine = ab / np.sqrt(aa * bb)
+        alike = target == 1
+        self.save(a=a, b=b, aa=aa, bb=bb, cosine=cosine, slope=np.where(alike, -1.0, cosine >= self.margin))
+        losses = np.where(alike, 1 - cosine, np.maximum(cosine - self.margin, 0))
+        return reduce(losses.astype(a.dtype), self.reduction)
+
+    def backward(self, gy):
+        """The gradient of cos by a: b / sqrt(aa bb) - cos a / aa."""
+        z = self.saved
+        g = gradient_of_each(gy, divisor(self.reduction, z.cosine.shape)) * z.slope
+        across, dtype = (g / np.sqrt(z.aa * z.bb))[:, None], gy.dtype
+        return ((across * z.b - (g * z.cosine / z.aa)[:, None] * z.a).astype(dtype),
+                (across * z.a - (g * z.cosine / z.bb)[:, None] * z.b).astype(dtype), None)
+
+
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"):
     """1 - cos where target is 1, max(0, cos - margin) where it is -1; cos is that of the angle between two rows.
 
@@ -205,11 +239,4 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     first, second = as_tensor(input1), as_tensor(input2)
     target = signs("cosine_embedding_loss", target, first.dtype)
     margin = require_finite("cosine_embedding_loss", "margin", margin)
-    if first.ndim != 2 or second.shape != first.shape or target.shape != first.shape[:1]:
-        raise ValueError("cosine_embedding_loss: input1 and input2 must be (N, D), target (N,), got the shapes "
-                         f"{first.shape}, {second.shape} and {target.shape}")
-    require_elements("cosine_embedding_loss", "input1", first.shape)
-    squares = ((first * first).sum(1) + 1e-12) * ((second * second).sum(1) + 1e-12)
-    cosine = (first * second).sum(1) / squares.sqrt()
-    losses = where(target == 1, 1 - cosine, (cosine - margin).clip(0.0, None))
-    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+    return CosineEmbedding.apply(first, second, target, margin=margin, reduction=reduction)
