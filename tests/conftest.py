@@ -15,7 +15,7 @@ if not any((ROOT / "tinycnn" / "_kernels").glob("_eager_*")):
     # not compiled in place, so the tests are of the tinycnn that is installed.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 
-settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.get("TINYCNN_EXAMPLES", "15")),
+settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.get("TINYCNN_EXAMPLES", "12")),
                           derandomize=True, database=None, print_blob=True,
                           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large,
                                                  HealthCheck.differing_executors, HealthCheck.function_scoped_fixture])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 Shape = tuple[int, ...]
+KERNEL_TYPES = (np.dtype(np.float32), np.dtype(np.float64))  # what kernels exist for
 OPS: dict[str, type[Function]] = {}  # an op's name: its Function
 
 
@@ -197,6 +198,8 @@ class Function:
                 if name not in self.indices:
                     if dtype is None:
                         dtype, first = array.dtype, name
+                        if self.contiguous and dtype not in KERNEL_TYPES:
+                            raise TypeError(f"{self.op}: {name} must be float32 or float64, got {dtype}")
                     elif array.dtype != dtype:
                         raise TypeError(f"{self.op}: {name} has the type {array.dtype}, but {first} has {dtype}")
                 if self.contiguous and not array.flags.c_contiguous:

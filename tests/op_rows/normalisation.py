@@ -13,7 +13,7 @@ from tinycnn import functional as F
 
 def spread(x: np.ndarray) -> np.ndarray:
     """x, far from constant: a row of nearly equal elements has a gradient that is a small difference of large terms."""
-    return x + 3 * np.sign(x)
+    return x + np.where(np.arange(x.size) % 2, 3, -3).reshape(x.shape)
 
 
 def channels(draw: Any, values: int = 1) -> np.ndarray:

@@ -53,9 +53,9 @@ def test_a_transposed_array_is_taken():
 def test_refusals(name):
     with pytest.raises(ValueError, match=rf"{name}: x of shape \(0, 3\)"):
         getattr(F, name)(np.zeros((0, 3), "f"))
-    with pytest.raises(TypeError, match="float32 and float64, got int64"):
+    with pytest.raises(TypeError, match="x must be float32 or float64, got int64"):
         getattr(F, name)(np.arange(3))
-    with pytest.raises(TypeError, match="float32 and float64, got float16"):
+    with pytest.raises(TypeError, match="x must be float32 or float64, got float16"):
         getattr(F, name)(np.zeros(3, np.float16))
 
 
