@@ -207,7 +207,7 @@ class CosineEmbedding(Function, op="cosine_embedding_loss"):
         return target if self.reduction == "none" else ()
 
     def forward(self, a, b, target):
-        aa, bb, ab = (np.einsum("nd,nd->n", x, y, dtype=np.float64) for x, y in ((a, a), (b, b), (a, b)))
+        aa, bb, ab = (np.einsum("nd,nd->n", x, y).astype(np.float64) for x, y in ((a, a), (b, b), (a, b)))
         aa, bb = aa + self.eps, bb + self.eps
         cosine = ab / np.sqrt(aa * bb)
         alike = target == 1
@@ -219,9 +219,9 @@ class CosineEmbedding(Function, op="cosine_embedding_loss"):
         """The gradient of cos by a: b / sqrt(aa bb) - cos a / aa."""
         z = self.saved
         g = gradient_of_each(gy, divisor(self.reduction, z.cosine.shape)) * z.slope
-        across, dtype = (g / np.sqrt(z.aa * z.bb))[:, None], gy.dtype
-        return ((across * z.b - (g * z.cosine / z.aa)[:, None] * z.a).astype(dtype),
-                (across * z.a - (g * z.cosine / z.bb)[:, None] * z.b).astype(dtype), None)
+        across, along_a, along_b = (factor[:, None].astype(gy.dtype) for factor in (
+            g / np.sqrt(z.aa * z.bb), g * z.cosine / z.aa, g * z.cosine / z.bb))
+        return across * z.b - along_a * z.a, across * z.a - along_b * z.b, None
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"):
