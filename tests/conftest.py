@@ -29,6 +29,22 @@ def pytest_report_header() -> str:
     return f"tinycnn {tinycnn.__version__} ({', '.join(built())}; in use: {ISA}) from {Path(tinycnn.__file__).parent}"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for the fixture `isa` runs once for each instruction set that is built."""
+    if "isa" in metafunc.fixturenames and not any("isa" in mark.args[0] for mark in
+                                                  metafunc.definition.iter_markers("parametrize")):
+        from tinycnn._kernels import available
+        metafunc.parametrize("isa", available(), indirect=True)
+
+
+@pytest.fixture
+def isa(request):
+    """One instruction set, in use while the test runs."""
+    from tinycnn._kernels import use
+    with use(request.param):
+        yield request.param
+
+
 @pytest.fixture
 def torch():
     """torch, or a skip that says so."""

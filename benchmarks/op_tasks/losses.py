@@ -67,7 +67,6 @@ def embeddings() -> Iterator[Task]:
                    [a, b, d], (0, 1, 2))
         yield Task("cosine_embedding_loss", lambda a, b, s: F.cosine_embedding_loss(a, b, s),
                    T.cosine_embedding_loss, [a, b, sign], (0, 1))
-        yield Task("cosine_similarity", lambda a, b: F.cosine_similarity(a, b), T.cosine_similarity, [a, b], (0, 1))
 
 
 @group("CTC")

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tinycnn._kernels import available, kernels, use
+from tinycnn._kernels import kernels
 
 RANGE = {np.float32: (-104, 89), np.float64: (-746, 710)}  # from where e^x is 0 to where it is infinite
 
@@ -18,12 +18,6 @@ def exp(x: np.ndarray) -> np.ndarray:
 
 def units_in_last_place(got: np.ndarray, want: np.ndarray) -> np.ndarray:
     return np.abs(got - want) / np.spacing(np.abs(want.astype(got.dtype)))
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

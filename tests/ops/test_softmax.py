@@ -4,13 +4,7 @@ import pytest
 
 from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import available, kernels, use
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
+from tinycnn._kernels import kernels
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -4,15 +4,8 @@ import pytest
 
 from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import available, use
 
 LOGITS = np.zeros((2, 10), "f")
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,8 +1,4 @@
-"""One rule per operation of the graph: which kernel runs it, on which addresses.
-
-A rule is given the builder of a plan and a node.  It asks the builder where values lie, packs weights, and emits
-operations.  The kernels' fields are those of `_kernels/engine/op.pxi`.
-"""
+"""Convolutions and linear layers."""
 from __future__ import annotations
 
 import dataclasses
@@ -13,81 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .graph import Graph, Node, Step, Value
-from .layout import Part, Placed, as_map, blocks
-from .packing import pack_channels, pack_panels, vector, winograd_weights
-from .passes import sole_reader
+from ..graph import Node, Step, Value
+from ..layout import Part, Placed, blocks
+from ..packing import pack_channels, pack_panels, vector, winograd_weights
+from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, last_store, lowers, map_fields, refuse, residual
 
 if TYPE_CHECKING:
-    from .plan import Builder
-
+    from ..plan import Builder
 
 MOST_DEPTHWISE_ROWS = 32  # of a kernel, as the kernel has it
 WIDEST_PANEL = 3  # vectors of channels
 LARGE_IMAGE = 48  # rows and columns of the first layer's output from which its border is apart
-STRIP_ROWS = 4  # output rows of a strip
 LARGE_MAP = 20  # rows or columns from which larger tiles of Winograd's algorithm win
 
 
-class CompileError(ValueError):
-    """A graph holds what the engine cannot run; the message names the node."""
-
-
-Rule = Callable[["Builder", Node], None]
-RULES: dict[str, Rule] = {}
-
-
-def lowers(*ops: str) -> Callable[[Rule], Rule]:
-    """Make a function the rule of some operations."""
-    def enter(rule: Rule) -> Rule:
-        RULES.update(dict.fromkeys(ops, rule))
-        return rule
-    return enter
-
-
-def refuse(node: Node, why: str) -> CompileError:
-    """The error for a node that cannot run."""
-    where = f" in {node.path}" if node.path else ""
-    return CompileError(f"compile: {node.op}{where} ({node.outputs[0].name}, shape {node.outputs[0].shape}): {why}")
-
-
-# ---------------------------------------------------------------- activations and last stores
-def _clip(low: float = -np.inf, high: float = np.inf) -> dict[str, Any]:
-    return {"activation": 0, "low": low, "high": high}
-
-
-ACTIVATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "relu": lambda a: _clip(0),
-    "relu6": lambda a: _clip(0, 6),
-    "clip": lambda a: _clip(-np.inf if a["low"] is None else a["low"], np.inf if a["high"] is None else a["high"]),
-    "hardswish": lambda a: {"activation": 1},
-    "hardsigmoid": lambda a: {"activation": 2},
-    "sigmoid": lambda a: {"activation": 3},
-    "silu": lambda a: {"activation": 4},
-    "tanh": lambda a: {"activation": 5},
-    "leaky_relu": lambda a: {"activation": 6, "low": a["negative_slope"]},
-    "mish": lambda a: {"activation": 7},
-}
-
-
-def last_store(plan: Builder, node: Node) -> dict[str, Any]:
-    """The fields of what a node's last store does: activation, residual, and their order."""
-    fields = _clip()
-    for i, step in enumerate(node.after):
-        if step.op == "add":
-            fields |= {"r": residual(plan, node, step), "add_last": int(i > 0)}
-        else:
-            fields |= ACTIVATIONS[step.op](step.attributes)
-    return fields
-
-
-def residual(plan: Builder, node: Node, step: Step) -> Placed:
-    """The value that a step adds, laid out as the node's output is."""
-    [other] = [value for value in step.inputs if value is not None]
-    return plan.whole(other)
-
-
-# ---------------------------------------------------------------- products
 @dataclass
 class Convolution:
     """A convolution whose arguments have been looked at: what its rules share."""
@@ -186,7 +121,7 @@ def add_afterwards(plan: Builder, node: Node, step: Step) -> None:
     if step.op == "add":
         other = residual(plan, node, step)
         both = fields | {"reads": [placed, other]}
-        plan.emit(node.y, kind="combine", **both, s=other, px=plan.width, mode=COMBINING["add"], **_clip())
+        plan.emit(node.y, kind="combine", **both, s=other, px=plan.width, mode=COMBINING["add"], **clipping())
     else:
         plan.emit(node.y, kind="combine", **fields, mode=ALONE, **ACTIVATIONS[step.op](step.attributes))
 
@@ -389,186 +324,3 @@ def phases(outputs: int, kernel: int, stride: int, dilation: int,
         seen = taps[(phase + pad - taps * dilation) % stride == 0]
         result.append((phase, -(-(outputs - phase) // stride), seen, (phase + pad - seen * dilation) // stride))
     return result
-
-
-# ---------------------------------------------------------------- strips
-def find_strips(graph: Graph, width: int, least: int) -> dict[Node, list[Node]]:
-    """Runs of expand (there may be none), depthwise and project whose inner map has at least so many elements.
-
-    By each of their nodes; what is inside must be seen by nobody else.
-    """
-    readers, outputs = graph.readers(), set(graph.outputs)
-    strips: dict[Node, list[Node]] = {}
-    for d in graph.nodes:
-        if not _strip_depthwise(d) or not sole_reader(d.y, readers, outputs):
-            continue
-        [project] = readers[d.y]
-        if not _strip_product(project) or project.inputs["x"] is not d.y:
-            continue
-        inner = convolution(d).x
-        expand = inner.node
-        expands = (expand is not None and expand not in strips and _strip_product(expand) and not adds(expand)
-                   and sole_reader(inner, readers, outputs) is d)
-        if int(np.prod(inner.shape)) >= least:
-            members = [*([expand] if expand is not None and expands else []), d, project]
-            strips.update(dict.fromkeys(members, members))
-    return strips
-
-
-def adds(node: Node) -> bool:
-    """Whether a residual is added in the node's last store."""
-    return any(step.op == "add" for step in node.after)
-
-
-def _strip_depthwise(node: Node) -> bool:
-    if node.op != "conv2d" or adds(node) or node.before:
-        return False
-    conv = convolution(node)
-    (kh, kw), (sh, sw), dilation, _ = conv.window
-    return (conv.groups == conv.x.shape[1] == len(conv.w) and kh == kw and kh in (3, 5) and sh == sw and sh in (1, 2)
-            and dilation == (1, 1))
-
-
-def _strip_product(node: Node) -> bool:
-    if node.op != "conv2d" or node.before:
-        return False
-    conv = convolution(node)
-    return (conv.w.shape[2:] == (1, 1) and conv.groups == 1 and conv.window.stride == (1, 1)
-            and not any(conv.window.pads))
-
-
-def strip(plan: Builder, members: list[Node]) -> None:
-    """The operation of a strip and those of its members."""
-    *expand, d, project = [convolution(node) for node in members]
-    width, (n, c, h, wd), (oh, ow) = plan.width, d.x.shape, d.node.y.shape[2:]
-    (k, _), (s, _), _, (top, left, _, _) = d.window
-    rows, inner, o = STRIP_ROWS, blocks(c, width), len(project.w)
-    ring = 1 << ((rows - 1) * s + k - 1).bit_length() if expand else 0
-    placed = plan.placed(expand[0].x) if expand else plan.whole(d.x)
-    memory = inner * width * (ring * wd + rows * ow)
-    store = last_store(plan, project.node)
-    result = plan.storage(blocks(o, width) * width * n * oh * ow)
-    result.used_by(len(plan.emitted))
-    plan.emit_into(plan.scratch(plan.threads * memory), kind="strip", mode=len(members), k=ring, rows=rows, n=memory,
-                   reads=[placed, store.get("r")])
-    plan.emitted[-1].fields["t"] = plan.emitted[-1].fields.pop("y")
-    if expand:
-        plan.emit_into(result, **product_fields(plan, expand[0].w.reshape(c, -1), expand[0].b), x=0, px=width,
-                       off=plan.table(lambda: placed.offsets(width)), **rows_of(1, 1, wd, width),
-                       **last_store(plan, expand[0].node))
-    weights = np.zeros((inner * width, k * k))
-    weights[:c] = d.w.reshape(c, -1)
-    plan.emit_into(result, kind="depthwise", x=0 if expand else placed, images=n, blocks=inner, h=h, wd=wd, oh=oh,
-                   ow=ow, kh=k, kw=k, sh=s, sw=s, dh=1, dw=1, top=top, left=left, z=plan.zeros(wd * width),
-                   w=plan.constant(pack_channels(weights, width)), b=plan.constant(vector(d.b, width)),
-                   **last_store(plan, d.node))
-    lanes, step = np.arange(c), rows * ow * width
-    plan.emit_into(result, **product_fields(plan, project.w.reshape(o, -1), project.b), **rows_of(1, 1, ow, width),
-                   px=width, ys=n * oh * ow * width, **store,
-                   off=plan.table(lambda: lanes // width * step + lanes % width))
-    plan.place(project.node.y, Placed.whole(project.node.y.shape, result))
-
-
-# ---------------------------------------------------------------- maps
-def map_fields(plan: Builder, placed: Placed, y: Value) -> dict[str, Any]:
-    """What operations on whole maps share."""
-    n, c, h, w = placed.shape
-    _, _, oh, ow = as_map(y.shape)
-    return {"x": placed, "reads": [placed], "images": n, "blocks": blocks(c, plan.width), "h": h, "wd": w, "oh": oh,
-            "ow": ow}
-
-
-@lowers("max_pool2d", "avg_pool2d")
-def pool(plan: Builder, node: Node) -> None:
-    """Windows of any size."""
-    placed, window = plan.whole(node.inputs["x"]), node.attributes["window"]
-    fields = map_fields(plan, placed, node.y)
-    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = window
-    mode = 0 if node.op == "max_pool2d" else 2 if node.attributes["count_include_pad"] else 1
-    plan.emit(node.y, kind="pool", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left, n=bottom,
-              px=right, mode=mode, t=plan.scratch(plan.threads * placed.shape[3] * plan.width))
-
-
-@lowers("adaptive_avg_pool2d", "adaptive_max_pool2d")
-def adaptive_pool(plan: Builder, node: Node) -> None:
-    """A given number of parts."""
-    placed = plan.whole(node.inputs["x"])
-    plan.emit(node.y, kind="adaptive_pool", **map_fields(plan, placed, node.y), mode=int("avg" in node.op))
-
-
-@lowers("global_avg_pool2d")
-def global_mean(plan: Builder, node: Node) -> None:
-    """The mean of each channel."""
-    placed = plan.whole(node.inputs["x"])
-    plan.emit(node.y, kind="global_mean", **map_fields(plan, placed, node.y), n=placed.pixels)
-
-
-COMBINING = {"add": 0, "sub": 1, "mul": 2, "div": 3, "maximum": 4, "minimum": 5, "scale_channels": 2}
-ALONE = 6  # the first operand as it is
-
-
-@lowers(*COMBINING)
-def combine(plan: Builder, node: Node) -> None:
-    """Two maps of one shape, or a map and a factor (summand, ...) per channel of each image."""
-    a, b = node.inputs.values()
-    assert a is not None
-    assert b is not None
-    if node.op in ("add", "mul", "maximum", "minimum") and a.shape != node.y.shape:
-        a, b = b, a
-    if a.data is not None or b.data is not None or a.shape != node.y.shape or b.shape not in (
-            a.shape, (*a.shape[:2], *[1] * (len(a.shape) - 2))):
-        raise refuse(node, f"of shapes {a.shape} and {b.shape}; expected maps of one shape, or a map and (N, C, 1, 1)")
-    first, second = plan.whole(a), plan.whole(b)
-    fields = map_fields(plan, first, node.y)
-    plan.emit(node.y, kind="combine", **(fields | {"reads": [first, second]}), s=second, n=first.pixels,
-              px=plan.width if b.shape == a.shape else 0, mode=COMBINING[node.op], **last_store(plan, node))
-
-
-@lowers(*ACTIVATIONS)
-def activation(plan: Builder, node: Node) -> None:
-    """An activation that no last store took."""
-    placed = plan.whole(node.inputs["x"])
-    plan.emit(node.y, kind="combine", **map_fields(plan, placed, node.y), n=placed.pixels, mode=ALONE,
-              **ACTIVATIONS[node.op](node.attributes))
-
-
-@lowers("batch_norm")
-def batch_norm(plan: Builder, node: Node) -> None:
-    """A normalisation that no convolution took: a factor and a summand per channel."""
-    from .passes import affine
-    if node.attributes["training"]:
-        raise refuse(node, "it computes the statistics of the batch; call eval() on the model first")
-    placed = plan.whole(node.inputs["x"])
-    scale, shift = (np.broadcast_to(v, placed.shape[1]) for v in affine(node))
-    plan.emit(node.y, kind="affine", **map_fields(plan, placed, node.y), n=placed.pixels,
-              w=plan.constant(vector(scale, plan.width)), b=plan.constant(vector(shift, plan.width)),
-              **last_store(plan, node))
-
-
-# ---------------------------------------------------------------- what moves nothing
-@lowers("pick")
-def pick(plan: Builder, node: Node) -> None:
-    """Channels of several values: only noted down; whoever needs them side by side has them gathered."""
-    sources = [plan.placed(value) for value in node.inputs.values() if value is not None]
-    number, channel = np.array(node.attributes["channels"]).T
-    stores = list(dict.fromkeys(store for source in sources for store in source.stores))
-    of_source = [np.array([stores.index(store) for store in source.stores])[source.store] for source in sources]
-    n, _, h, w = sources[0].shape
-    store = np.array([of_source[i][c] for i, c in zip(number, channel)])
-    place = np.array([sources[i].channel[c] for i, c in zip(number, channel)])
-    used = np.unique(store)
-    plan.place(node.y, Placed((n, len(store), h, w), [stores[i] for i in used], np.searchsorted(used, store), place))
-
-
-@lowers("reshape")
-def reshape(plan: Builder, node: Node) -> None:
-    """Axes of extent 1 come and go; a map that is flattened stays a map, for a linear layer to read."""
-    x = node.inputs["x"]
-    assert x is not None
-    placed, shape = plan.placed(x), node.y.shape
-    same = as_map(shape) == as_map(x.shape)
-    flattened = len(shape) == 2 and shape[0] == x.shape[0]
-    if not same and not flattened:
-        raise refuse(node, f"from {x.shape}; expected only axes of extent 1 to come or go, or (N, C, H, W) flattened "
-                           "to (N, features)")
-    plan.place(node.y, placed)
