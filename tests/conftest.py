@@ -15,6 +15,8 @@ if not any((ROOT / "tinycnn" / "_kernels").glob("_eager_*")):
     # not compiled in place, so the tests are of the tinycnn that is installed.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 
+from tinycnn._kernels import available, use  # noqa: E402  # now it is known which tinycnn
+
 settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.get("TINYCNN_EXAMPLES", "12")),
                           derandomize=True, database=None, print_blob=True,
                           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large,
@@ -29,18 +31,9 @@ def pytest_report_header() -> str:
     return f"tinycnn {tinycnn.__version__} ({', '.join(built())}; in use: {ISA}) from {Path(tinycnn.__file__).parent}"
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for the fixture `isa` runs once for each instruction set that is built."""
-    if "isa" in metafunc.fixturenames and not any("isa" in mark.args[0] for mark in
-                                                  metafunc.definition.iter_markers("parametrize")):
-        from tinycnn._kernels import available
-        metafunc.parametrize("isa", available(), indirect=True)
-
-
-@pytest.fixture
+@pytest.fixture(params=available())
 def isa(request):
-    """One instruction set, in use while the test runs."""
-    from tinycnn._kernels import use
+    """Each instruction set that is built, in use while the test runs."""
     with use(request.param):
         yield request.param
 

@@ -5,16 +5,10 @@ from torchvision_oracle import import_torchvision
 
 from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import available, parallel, set_num_threads, use
+from tinycnn._kernels import parallel, set_num_threads, use
 
 MATRICES = ["box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou"]
 SIZES = [(1, 1), (3, 1), (1, 40), (7, 16), (65, 33)]
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 def boxes(seed: int, n: int, dtype=np.float64) -> np.ndarray:

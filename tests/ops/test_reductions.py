@@ -3,18 +3,12 @@ import numpy as np
 import pytest
 
 from tinycnn import Tensor
-from tinycnn._kernels import available, kernels, parallel, set_num_threads, use
+from tinycnn._kernels import kernels, parallel, set_num_threads
 
 LAYOUTS = (  # shape, axis: rows, columns of every width, both one after the other, everything
     ((3, 50), 1), ((2, 3, 7), (1, 2)), ((50, 3), 0), ((40, 16), 0), ((9, 64), 0), ((2, 9, 101), 1), ((2, 5, 3, 9), 1),
     ((2, 5, 3, 9), (0, 2, 3)), ((2, 5, 3, 9), (1, 3)), ((2, 5, 3, 9), (0, 2)), ((4, 5), None), ((1, 1), 0),
 )
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 def normal(*shape):

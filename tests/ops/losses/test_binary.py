@@ -5,15 +5,8 @@ from torchvision_oracle import import_torchvision
 
 from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import available, use
 
 LARGE = (1e4, -1e4, 1e30, -1e30, 100.0, -100.0, 0.0)
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 def both(function, x, t, **settings):

@@ -5,7 +5,6 @@ from torchvision_oracle import import_torchvision
 
 from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import available, use
 
 LOSSES = ["iou_loss", "generalized_box_iou_loss", "distance_box_iou_loss", "complete_box_iou_loss"]
 PAIRS = np.array([  # a, b
@@ -24,12 +23,6 @@ FLAT = np.array([  # without area
     [[1, 0, 1, 4], [0, 0, 2, 2]],
     [[0, 0, 2, 2], [1, 1, 1, 1]],
 ], np.float64)
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 def run(name, pairs, **keywords):

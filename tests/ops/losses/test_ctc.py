@@ -6,13 +6,6 @@ import pytest
 
 from tinycnn import Tensor, losses
 from tinycnn import functional as F
-from tinycnn._kernels import available, use
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 def logits(t: int, n: int, c: int, dtype=np.float64) -> np.ndarray:

@@ -4,13 +4,6 @@ import pytest
 
 from tinycnn import Tensor, losses
 from tinycnn import functional as F
-from tinycnn._kernels import available, use
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 def run(function, x, y, **keywords):

@@ -4,7 +4,7 @@ import pytest
 
 from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import available, parallel, set_num_threads, use
+from tinycnn._kernels import parallel, set_num_threads
 
 LOSSES = [F.l1_loss, F.mse_loss, F.smooth_l1_loss, F.huber_loss, F.wing_loss, F.sse_loss]
 MEANS = LOSSES[:-1]
@@ -12,12 +12,6 @@ MEANS = LOSSES[:-1]
 
 def name(function):
     return function.__name__
-
-
-@pytest.fixture(params=available())
-def isa(request):
-    with use(request.param):
-        yield request.param
 
 
 def gradient(function, d, **settings):
