@@ -37,8 +37,9 @@ TYPES = {"f32": [], "f64": ["-DTINYCNN_DOUBLE"]}
 OPTIMISE = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-semantic-interposition",
             # gcc would leave the register tiles as calls, at a fifth of the speed
             "-DCYTHON_INLINE=inline __attribute__((always_inline))"]
-# Without these an accumulator array of 28 vectors is not unrolled into registers (gcc only).
-UNROLL = ["--param=max-completely-peeled-insns=4000", "--param=max-completely-peel-times=64"]
+# Without these an accumulator array of 28 vectors is not unrolled into registers (gcc only).  Value range propagation
+# rewrites conditions on the counters of such loops, and some of them then stay loops.
+UNROLL = ["--param=max-completely-peeled-insns=12000", "--param=max-completely-peel-times=64", "-fno-tree-vrp"]
 DEBUG = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
 PROBE = "int main(void) { return 0; }\n"
 PROBE_OPENMP = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"

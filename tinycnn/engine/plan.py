@@ -15,6 +15,7 @@ from .lowering import RULES, find_strips, refuse, strip
 from .memory import lay_out
 
 CACHE = 1 << 20  # bytes that a band of Winograd's algorithm may take: what a core's second-level cache holds, and some
+MANY_PIXELS = 32  # from which a product waits less for its weights than it computes
 FLOATING = ("low", "high")
 
 
@@ -157,6 +158,7 @@ class Builder:
             elif node is strips[node][-1]:
                 strip(self, strips[node])
         self.node = None
+        self._look_ahead()
         for i, value in enumerate(self.graph.outputs):
             self._write_output(value, len(self.graph.inputs) + i)
         size = lay_out(self.storages, self.dtype.itemsize)
@@ -166,6 +168,20 @@ class Builder:
         ops = np.stack([self._row(e.fields) for e in self.emitted])
         return Plan(ops, constants, np.concatenate(entries).astype(np.int32), max(size, 1),
                     [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted])
+
+    def _look_ahead(self) -> None:
+        """Products of many pixels fetch the weights of those of few that follow: constants lie in the order of use."""
+        carrier: dict[str, Any] | None = None
+        for fields in (emitted.fields for emitted in self.emitted):
+            if fields["kind"] == "strip":
+                carrier = None
+            if fields["kind"] != "product":
+                continue
+            end = fields["w"] + fields["k"] * fields["blocks"] * self.width
+            if fields["rows"] * fields["n"] >= MANY_PIXELS:
+                carrier, carried = fields, end
+            elif carrier is not None:
+                carrier["ahead"] = min(end - carried, self.cache // self.dtype.itemsize)
 
     def _write_output(self, value: Value, number: int) -> None:
         placed = self.placed(value)

@@ -1,15 +1,18 @@
 # Depthwise convolution: y[i, j] = b + sum over taps of x[i*sh + a*dh - top, j*sw + c*dw - left] w[a, c], a block of channels at
 # a time, channels side by side in a vector.
 #
-#     for each block of channels, for each pair of output rows
-#         columns whose taps all lie in the map: two rows by six columns at once, so that an input row that both
-#             output rows see is loaded for both and 12 sums hide the latency of the multiply-add
-#         the other columns: one at a time, only the taps inside
+#     for each block of channels, for each pair of output rows         (the last pair is moved back to end with the map)
+#         for each tile of seven columns                               (likewise)
+#             for each input row, for each tap: an input row that both output rows see is loaded for both; 14 sums hide
+#                 the latency of the multiply-add
 #
-# Rows outside the map are a row of zeros.  Kernels 3x3, 5x5 and 7x7 of stride 1 and 2 have their own unrolled code.
+# Rows outside the map are a row of zeros.  Of a tile at the border the taps outside are left out when its code is unrolled:
+# there is a variant for each number of columns outside that occurs with the usual paddings.  Kernels 3x3, 5x5 and 7x7 have
+# such code, for strides 1 and 2; other kernels, rarer borders and maps under seven columns go pixel by pixel.
 
 cdef enum:
     MOST_ROWS = 32              # input rows that the taps of the output rows may touch
+    WIDE = 7                    # columns of a tile: 7, 14, 28, 56 and 112 are multiples
 
 
 cdef struct Rows:
@@ -22,39 +25,42 @@ cdef struct Rows:
     bint bare                       # the last store is more than clipping
 
 
-cdef inline void depthwise_tile(const Rows *z, real *y, ix yrow, ix at, vf low, vf high, int S, int K, int R,
-                                int M) noexcept nogil:
-    """R rows by M columns of outputs, all taps inside the map; `at`: the column of the first tap."""
-    cdef vf acc[14]
+cdef inline void depthwise_sums(const Rows *z, real *y, ix yrow, ix at, vf low, vf high, int S, int K, int L,
+                                int E) noexcept nogil:
+    """Two rows by WIDE columns of outputs. at: column of the first tap; the first L input columns and the last E are outside."""
+    cdef vf acc[2*WIDE]
     cdef vf bias = vload(z.b)
     cdef int m, j, r, a
     cdef const real *x
-    for m in range(R*M):
+    for m in range(2*WIDE):
         acc[m] = bias
-    for a in range((R - 1)*S + K):
+    for a in range(S + K):
         x = z.rows[a] + at*VW
-        for r in range(R):
+        for r in range(2):
             if 0 <= a - r*S < K:
                 for j in range(K):
-                    for m in range(M):
-                        acc[r*M + m] = vfma(vload(x + (m*S + j)*VW), vload(z.w + ((a - r*S)*K + j)*VW), acc[r*M + m])
-    for r in range(R):
-        for m in range(M):
-            vstore(y + r*yrow + m*VW, vclip(acc[r*M + m], low, high))
+                    for m in range(WIDE):
+                        if L <= m*S + j < (WIDE - 1)*S + K - E:
+                            acc[r*WIDE + m] = vfma(vload(x + (m*S + j)*VW), vload(z.w + ((a - r*S)*K + j)*VW),
+                                                   acc[r*WIDE + m])
+    for r in range(2):
+        for m in range(WIDE):
+            vstore(y + r*yrow + m*VW, vclip(acc[r*WIDE + m], low, high))
 
 
-cdef inline void depthwise_columns(const Rows *z, ix column, vf low, vf high, int S, int K, int R, int M) noexcept nogil:
-    """A tile with its last store."""
-    cdef real sums[14*VW]
+cdef inline void depthwise_tile(const Rows *z, ix column, vf low, vf high, int S, int K, int L, int E) noexcept nogil:
+    """A tile with its last store: by way of memory of its own where that is more than clipping."""
+    cdef real sums[2*WIDE*VW]
+    cdef real *y = z.y + column*VW
     cdef int r
-    cdef ix at, yrow = z.g.ow*VW
+    cdef ix at, yrow = z.g.ow*VW, step = yrow
     if z.bare:
-        depthwise_tile(z, sums, M*VW, column*S - z.g.left, low, high, S, K, R, M)
-        for r in range(R):
+        y, step = sums, WIDE*VW
+    depthwise_sums(z, y, step, column*S - z.g.left, low, high, S, K, L, E)
+    if z.bare:
+        for r in range(2):
             at = r*yrow + column*VW
-            finish(z.g, sums + r*M*VW, z.y + at, z.r + at if z.r != NULL else NULL, M)
-    else:
-        depthwise_tile(z, z.y + column*VW, yrow, column*S - z.g.left, low, high, S, K, R, M)
+            finish(z.g, sums + r*WIDE*VW, z.y + at, z.r + at if z.r != NULL else NULL, WIDE)
 
 
 cdef void depthwise_pixel(const Rows *z, ix row, ix column, vf low, vf high) noexcept nogil:
@@ -71,35 +77,118 @@ cdef void depthwise_pixel(const Rows *z, ix row, ix column, vf low, vf high) noe
         finish(g, z.y + at, z.y + at, z.r + at if z.r != NULL else NULL, 1)
 
 
-cdef inline ix inside_from(const Op *g) noexcept nogil:
-    """The first column all of whose taps lie in the map."""
-    return min((g.left + g.sw - 1)//g.sw, g.ow)
-
-
-cdef inline ix inside_to(const Op *g) noexcept nogil:
-    """The column after the last such."""
-    cdef ix room = g.wd + g.left - ((g.kw - 1)*g.dw + 1)
-    return max(min(room//g.sw + 1 if room >= 0 else 0, g.ow), inside_from(g))
-
-
-cdef inline void depthwise_rows(const Rows *z, vf low, vf high, int S, int K, int R, int M) noexcept nogil:
-    """R output rows, from the input rows that they see."""
-    cdef ix r, column, begin = inside_from(z.g), end = inside_to(z.g)
-    for r in range(R):
-        for column in range(begin):
+cdef void depthwise_pixels(const Rows *z, ix rows, ix begin, ix end, vf low, vf high) noexcept nogil:
+    """Columns begin, ..., end - 1 of some rows, one by one."""
+    cdef ix r, column
+    for r in range(rows):
+        for column in range(begin, end):
             depthwise_pixel(z, r, column, low, high)
-        for column in range(end, z.g.ow):
-            depthwise_pixel(z, r, column, low, high)
-    column = begin
-    while column < end:
-        if column + M > end and end - M >= begin:
-            column = end - M
-        if column + M <= end:
-            depthwise_columns(z, column, low, high, S, K, R, M)
-            column += M
+
+
+cdef void tile_3x3(const Rows *z, ix column, ix left, ix right, vf low, vf high) noexcept nogil:
+    """A tile of a 3x3 kernel, `left` and `right` columns of whose window are outside."""
+    if left == 0 and right == 0:
+        depthwise_tile(z, column, low, high, 1, 3, 0, 0)
+    elif left == 1 and right == 0:
+        depthwise_tile(z, column, low, high, 1, 3, 1, 0)
+    elif left == 0 and right == 1:
+        depthwise_tile(z, column, low, high, 1, 3, 0, 1)
+    elif left == 1 and right == 1:
+        depthwise_tile(z, column, low, high, 1, 3, 1, 1)
+    else:
+        depthwise_pixels(z, 2, column, column + WIDE, low, high)
+
+
+cdef void tile_3x3_stride2(const Rows *z, ix column, ix left, ix right, vf low, vf high) noexcept nogil:
+    if left == 0 and right == 0:
+        depthwise_tile(z, column, low, high, 2, 3, 0, 0)
+    elif left == 1 and right == 0:
+        depthwise_tile(z, column, low, high, 2, 3, 1, 0)
+    elif left == 0 and right == 1:
+        depthwise_tile(z, column, low, high, 2, 3, 0, 1)
+    elif left == 1 and right == 1:
+        depthwise_tile(z, column, low, high, 2, 3, 1, 1)
+    else:
+        depthwise_pixels(z, 2, column, column + WIDE, low, high)
+
+
+cdef void tile_5x5(const Rows *z, ix column, ix left, ix right, vf low, vf high) noexcept nogil:
+    if left == 0 and right == 0:
+        depthwise_tile(z, column, low, high, 1, 5, 0, 0)
+    elif left == 2 and right == 0:
+        depthwise_tile(z, column, low, high, 1, 5, 2, 0)
+    elif left == 0 and right == 2:
+        depthwise_tile(z, column, low, high, 1, 5, 0, 2)
+    elif left == 2 and right == 2:
+        depthwise_tile(z, column, low, high, 1, 5, 2, 2)
+    elif left == 2 and right == 1:                                  # a map of eight columns
+        depthwise_tile(z, column, low, high, 1, 5, 2, 1)
+    elif left == 1 and right == 2:
+        depthwise_tile(z, column, low, high, 1, 5, 1, 2)
+    else:
+        depthwise_pixels(z, 2, column, column + WIDE, low, high)
+
+
+cdef void tile_5x5_stride2(const Rows *z, ix column, ix left, ix right, vf low, vf high) noexcept nogil:
+    if left == 0 and right == 0:
+        depthwise_tile(z, column, low, high, 2, 5, 0, 0)
+    elif left == 2 and right == 0:
+        depthwise_tile(z, column, low, high, 2, 5, 2, 0)
+    elif left == 0 and right == 1:
+        depthwise_tile(z, column, low, high, 2, 5, 0, 1)
+    elif left == 2 and right == 1:
+        depthwise_tile(z, column, low, high, 2, 5, 2, 1)
+    elif left == 1 and right == 0:                                  # from here on TensorFlow's padding "same"
+        depthwise_tile(z, column, low, high, 2, 5, 1, 0)
+    elif left == 0 and right == 2:
+        depthwise_tile(z, column, low, high, 2, 5, 0, 2)
+    elif left == 1 and right == 2:
+        depthwise_tile(z, column, low, high, 2, 5, 1, 2)
+    else:
+        depthwise_pixels(z, 2, column, column + WIDE, low, high)
+
+
+cdef void tile_7x7(const Rows *z, ix column, ix left, ix right, vf low, vf high) noexcept nogil:
+    if left == 0 and right == 0:
+        depthwise_tile(z, column, low, high, 1, 7, 0, 0)
+    elif left == 3 and right == 0:
+        depthwise_tile(z, column, low, high, 1, 7, 3, 0)
+    elif left == 0 and right == 3:
+        depthwise_tile(z, column, low, high, 1, 7, 0, 3)
+    elif left == 3 and right == 3:
+        depthwise_tile(z, column, low, high, 1, 7, 3, 3)
+    else:
+        depthwise_pixels(z, 2, column, column + WIDE, low, high)
+
+
+cdef void depthwise_pair(const Rows *z, vf low, vf high) noexcept nogil:
+    """Two output rows of a kernel that has unrolled code."""
+    cdef const Op *g = z.g
+    cdef ix column = 0, left, right
+    if g.ow < WIDE:
+        depthwise_pixels(z, 2, 0, g.ow, low, high)
+        return
+    while column < g.ow:
+        column = min(column, g.ow - WIDE)
+        left = max(g.left - column*g.sw, 0)
+        right = max((column + WIDE - 1)*g.sw - g.left + g.kw - g.wd, 0)
+        if g.kw == 3 and g.sw == 1:
+            tile_3x3(z, column, left, right, low, high)
+        elif g.kw == 3:
+            tile_3x3_stride2(z, column, left, right, low, high)
+        elif g.kw == 5 and g.sw == 1:
+            tile_5x5(z, column, left, right, low, high)
+        elif g.kw == 5:
+            tile_5x5_stride2(z, column, left, right, low, high)
         else:
-            depthwise_columns(z, column, low, high, S, K, R, 1)
-            column += 1
+            tile_7x7(z, column, left, right, low, high)
+        column += WIDE
+
+
+cdef inline bint unrolled(const Op *g) noexcept nogil:
+    """Whether a kernel has code of its own."""
+    return (g.kh == g.kw and g.sh == g.sw and g.dh == 1 and g.dw == 1
+            and ((g.kh == 3 or g.kh == 5) and (g.sh == 1 or g.sh == 2) or g.kh == 7 and g.sh == 1))
 
 
 cdef inline void set_rows(Rows *z, const Op *g, const Run *run, ix plane, ix row, ix count, ix step) noexcept nogil:
@@ -116,49 +205,18 @@ cdef inline void set_rows(Rows *z, const Op *g, const Run *run, ix plane, ix row
     z.bare = g.activation != CLIP or g.r >= 0
 
 
-cdef inline void depthwise_fixed(const Op *g, const Run *run, int t, int threads, int S, int K, int R, int M) noexcept nogil:
-    """Square kernels without dilation, R rows at a time; where the last are fewer, one at a time."""
-    cdef Rows z
-    cdef ix groups = (g.oh + R - 1)//R, item, row, items = g.blocks*g.images*groups
-    cdef vf low = vset(<real>g.low), high = vset(<real>g.high)
-    if g.activation != CLIP or g.r >= 0:
-        low, high = vset(-INFINITY), vset(INFINITY)
-    for item in range(share(items, t, threads), share(items, t + 1, threads)):
-        row = item%groups*R
-        if row + R <= g.oh:
-            set_rows(&z, g, run, item//groups, row, (R - 1)*S + K, 1)
-            depthwise_rows(&z, low, high, S, K, R, M)
-        else:
-            set_rows(&z, g, run, item//groups, row, K, 1)
-            depthwise_rows(&z, low, high, S, K, 1, M)
-
-
-cdef void depthwise_any(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """Any kernel, stride and dilation: a pixel at a time."""
-    cdef Rows z
-    cdef ix item, column, items = g.blocks*g.images*g.oh
-    cdef vf low = vset(<real>g.low), high = vset(<real>g.high)
-    if g.activation != CLIP or g.r >= 0:
-        low, high = vset(-INFINITY), vset(INFINITY)
-    for item in range(share(items, t, threads), share(items, t + 1, threads)):
-        set_rows(&z, g, run, item//g.oh, item%g.oh, g.kh, g.dh)
-        for column in range(g.ow):
-            depthwise_pixel(&z, 0, column, low, high)
-
-
 cdef void depthwise(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    cdef bint square = g.kh == g.kw and g.sh == g.sw and g.dh == 1 and g.dw == 1
-    if square and g.kh == 3 and g.sh == 1 and g.ow == 7:
-        depthwise_fixed(g, run, t, threads, 1, 3, 2, 5)
-    elif square and g.kh == 3 and g.sh == 1:
-        depthwise_fixed(g, run, t, threads, 1, 3, 2, 6)
-    elif square and g.kh == 3 and g.sh == 2:
-        depthwise_fixed(g, run, t, threads, 2, 3, 1, 6)
-    elif square and g.kh == 5 and g.sh == 1:
-        depthwise_fixed(g, run, t, threads, 1, 5, 2, 6)
-    elif square and g.kh == 5 and g.sh == 2:
-        depthwise_fixed(g, run, t, threads, 2, 5, 1, 6)
-    elif square and g.kh == 7 and g.sh == 1:
-        depthwise_fixed(g, run, t, threads, 1, 7, 2, 6)
-    else:
-        depthwise_any(g, run, t, threads)
+    """Two output rows at a time, or one where there is only one or the kernel has no code of its own."""
+    cdef Rows z
+    cdef bint paired = unrolled(g) and g.oh > 1
+    cdef ix groups = (g.oh + 1)//2 if paired else g.oh, item, items = g.blocks*g.images*groups
+    cdef vf low = vset(<real>g.low), high = vset(<real>g.high)
+    if g.activation != CLIP or g.r >= 0:
+        low, high = vset(-INFINITY), vset(INFINITY)
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
+        if paired:
+            set_rows(&z, g, run, item//groups, min(item%groups*2, g.oh - 2), g.sh + g.kh, 1)
+            depthwise_pair(&z, low, high)
+        else:
+            set_rows(&z, g, run, item//groups, item%groups, g.kh, g.dh)
+            depthwise_pixels(&z, 1, 0, g.ow, low, high)

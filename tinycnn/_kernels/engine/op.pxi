@@ -56,11 +56,12 @@ cdef struct Op:
     ix mode                     # what else a kind distinguishes
     ix activation
     ix add_last                 # the residual is added after the activation
+    ix ahead                    # weights behind its own that a product fetches for those after it
     double low
     double high
 
 FIELDS = ("kind x y r s t w b z off soff k blocks rows n px xrow image_rows image_step ys py yrow yimage images h wd oh ow "
-          "kh kw sh sw dh dw top left mode activation add_last low high").split()
+          "kh kw sh sw dh dw top left mode activation add_last ahead low high").split()
 
 cdef struct Run:
     real *arena

@@ -8,8 +8,14 @@
 #         for each tile of up to 14 pixels                         (two vectors by 14 pixels: 28 sums in registers)
 #             for k: load the panel's k-th weights, multiply with the k-th input of each pixel, broadcast
 #
-# While it multiplies, a tile fetches its share of the next panel's weights: they come from far away.  The last tile of a row
-# is moved back to end with it and computes a few pixels again, so an output must not lie where its residual does.
+# While it multiplies, a tile fetches its share of the next panel's weights: they come from far away.  An operation that computes
+# much fetches more than its own, the weights of fully connected layers soon after it (`ahead` of them), for these wait for
+# memory and compute little.  The last tile of a row is moved back to end with it and computes a few pixels again, so an output
+# must not lie where its residual does.
+
+cdef enum:
+    FEW = 4                     # pixels of a tile that computes too little to hide more than a line of weights for each k
+    NEAR = 2048                 # elements ahead that such a tile fetches its weights
 
 cdef struct Tile:
     const Op *g
@@ -43,7 +49,11 @@ cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, 
                 acc[n*M + m] = vload(tile.b + n*VW)
         for i in range(k):
             xk = x + off[i]
-            prefetch_far(ahead)
+            if M <= FEW:
+                for n in range(NB):
+                    prefetch_far(ahead + n*VW)
+            else:
+                prefetch_far(ahead)
             ahead += step
             for n in range(NB):
                 wv[n] = vload(w + n*VW)
@@ -200,6 +210,16 @@ cdef void scaled_panel(const Op *g, const Run *run, const real *w, real *copy, i
             vstore(copy + (i*NB + n)*VW, f*vload(w + (i*NB + n)*VW))
 
 
+cdef void look_ahead(Tile *z, const real *w, ix block, int NB, int m, ix tiles) noexcept nogil:
+    """What a panel's tiles fetch while they multiply: at block b of all B, as far ahead as b/B of `ahead` and the next panel."""
+    cdef const Op *g = z.g
+    cdef ix own = NB*VW*g.k, before = g.ahead*block//g.blocks, now = g.ahead*(block + NB)//g.blocks - before
+    if m <= FEW:
+        z.ahead, z.step = w + NEAR, NB*VW
+    else:
+        z.ahead, z.step = w + own + before, (own + now + g.k*tiles - 1)//(g.k*tiles)
+
+
 cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """Panels one after the other; of all tiles together each thread takes one stretch.
 
@@ -226,7 +246,7 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
         first, last = max(share(total, t, threads) - before, 0), min(share(total, t + 1, threads) - before, items)
         before += items
         tile.w, tile.b, scaled_row = w, run.constants + g.b + block*VW, -1
-        tile.ahead, tile.step = w + NB*VW*g.k, (NB*VW + last - first - 1)//max(last - first, 1)
+        look_ahead(&tile, w, block, NB, m, max(last - first, 1))
         i = first
         while i < last:
             row, p = i//tiles, i%tiles*m

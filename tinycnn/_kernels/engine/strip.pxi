@@ -11,23 +11,23 @@
 # depthwise, project.  Of the strip: mode, how many members; k, rows of the ring, a power of two; rows, those of a strip; n,
 # elements of a thread's memory at t.
 
-cdef inline void strip_depthwise(const Op *d, const Run *run, const real *ring, ix ring_rows, real *strip, ix strip_rows,
-                                 ix image, ix row, ix count, int S, int K, int R, int M) noexcept nogil:
+cdef void strip_depthwise(const Op *d, const Run *run, const real *ring, ix ring_rows, real *strip, ix strip_rows, ix image,
+                          ix row, ix count) noexcept nogil:
     """`count` output rows of all channels. ring: NULL where the input is a map of its own."""
     cdef Rows z
-    cdef ix c, i, at, some, first, steps, plane
+    cdef ix c, i, at, first, some = min(count, 2), steps, plane
     cdef vf low = vset(<real>d.low), high = vset(<real>d.high)
     if d.activation != CLIP:
         low, high = vset(-INFINITY), vset(INFINITY)
     z.g, z.r, z.bare = d, NULL, d.activation != CLIP
     for c in range(d.blocks):
-        z.w, z.b = run.constants + d.w + c*K*K*VW, run.constants + d.b + c*VW
+        z.w, z.b = run.constants + d.w + c*d.kh*d.kw*VW, run.constants + d.b + c*VW
         plane = c*d.images + image
         i = 0
         while i < count:
-            some = R if i + R <= count else 1
-            first = (row + i)*S - d.top
-            for steps in range((some - 1)*S + K):
+            i = min(i, count - some)
+            first = (row + i)*d.sh - d.top
+            for steps in range((some - 1)*d.sh + d.kh):
                 at = first + steps
                 if not 0 <= at < d.h:
                     z.rows[steps] = run.constants + d.z
@@ -36,10 +36,10 @@ cdef inline void strip_depthwise(const Op *d, const Run *run, const real *ring, 
                 else:
                     z.rows[steps] = run.arena + d.x + (plane*d.h + at)*d.wd*VW
             z.y = strip + (c*strip_rows + i)*d.ow*VW
-            if some == R:
-                depthwise_rows(&z, low, high, S, K, R, M)
+            if some == 2:
+                depthwise_pair(&z, low, high)
             else:
-                depthwise_rows(&z, low, high, S, K, 1, M)
+                depthwise_pixels(&z, 1, 0, d.ow, low, high)
             i += some
 
 
@@ -61,14 +61,7 @@ cdef void strip_part(const Op *g, const Run *run, real *memory, ix image, ix row
             expand.n, expand.ys = some*d.wd, g.k*d.wd*VW
             product(&expand, run, 0, 1)
             done += some
-        if d.kh == 3 and d.sh == 1:
-            strip_depthwise(d, run, ring, g.k, strip, g.rows, image, row, count, 1, 3, 2, 6)
-        elif d.kh == 3:
-            strip_depthwise(d, run, ring, g.k, strip, g.rows, image, row, count, 2, 3, 1, 6)
-        elif d.sh == 1:
-            strip_depthwise(d, run, ring, g.k, strip, g.rows, image, row, count, 1, 5, 2, 6)
-        else:
-            strip_depthwise(d, run, ring, g.k, strip, g.rows, image, row, count, 2, 5, 1, 6)
+        strip_depthwise(d, run, ring, g.k, strip, g.rows, image, row, count)
         project.x, project.n = strip - run.arena, count*d.ow
         project.y = g[g.mode].y + (image*d.oh + row)*d.ow*VW
         if project.r >= 0:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_DEPTHWISE_ROWS = 32  # of a kernel, as the kernel has it
 WIDEST_PANEL = 3  # vectors of channels
 LARGE_IMAGE = 48  # rows and columns of the first layer's output from which its border is apart
+NARROW = 8  # columns of a strip from which tiles of pixels run along it, not down
 LARGE_MAP = 20  # rows or columns from which larger tiles of Winograd's algorithm win
 
 
@@ -197,9 +198,12 @@ def in_place(plan: Builder, conv: Convolution, given: int) -> None:
             taps = (rows[:, None] * kw + columns).ravel()
             first = ((r0 * sh - top + rows * dh)[:, None] * wd + c0 * sw - left + columns * dw).ravel()
             offsets = np.arange(c)[:, None] * h * wd + first
-            where = {"mode": given, "x": 0, "rows": n * (r1 - r0), "n": c1 - c0, "image_rows": r1 - r0, "px": sw,
-                     "xrow": sh * wd, "image_step": c * h * wd, "py": width, "yrow": ow * width,
-                     "yimage": oh * ow * width}
+            where = {"mode": given, "x": 0, "image_step": c * h * wd, "yimage": oh * ow * width}
+            across = c1 - c0, sw, width  # how many pixels, steps of inputs and of outputs
+            down = r1 - r0, sh * wd, ow * width
+            (pixels, px, py), (lines, xrow, yrow) = (down, across) if c1 - c0 < NARROW < r1 - r0 else (across, down)
+            where |= {"n": pixels, "px": px, "py": py, "rows": n * lines, "image_rows": lines, "xrow": xrow,
+                      "yrow": yrow}
             jobs.append(Job(lambda offsets=offsets: offsets, where, taps, (r0 * ow + c0) * width))  # type: ignore[misc]
     emit_groups(plan, conv, jobs, [])
 
