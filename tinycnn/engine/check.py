@@ -188,7 +188,7 @@ def winograd(m: int) -> Callable[[Fields], Iterator[Span]]:
         yield arena(f.y, f.blocks * f.images * f.oh * f.ow * f.width, written=True)
         if f.r >= 0:
             yield arena(f.r, f.blocks * f.images * f.oh * f.ow * f.width)
-        yield arena(f.t, places * (inputs + f.blocks) * f.n * f.width, written=True)
+        yield arena(f.t, places * ((inputs * f.n | 1) + (f.blocks * f.n | 1)) * f.width, written=True)
         yield constants(f.w, places * f.k * f.blocks * f.width)
         yield constants(f.b, f.blocks * f.width)
         yield constants(f.z, f.blocks * f.width)

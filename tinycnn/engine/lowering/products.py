@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_DEPTHWISE_ROWS = 32  # of a kernel, as the kernel has it
 WIDEST_PANEL = 3  # vectors of channels
 LARGE_IMAGE = 48  # rows and columns of the first layer's output from which its border is apart
+MOST_TILES = 1 << 24  # bytes that the transformed tiles of Winograd's algorithm may take
 NARROW = 8  # columns of a strip from which tiles of pixels run along it, not down
 LARGE_MAP = 20  # rows or columns from which larger tiles of Winograd's algorithm win
 
@@ -273,16 +274,30 @@ def winograd(plan: Builder, conv: Convolution) -> None:
     m = 4 if min(oh, ow) >= LARGE_MAP else 2
     places, th, tw = (m + 2) ** 2, -(-oh // m), -(-ow // m)
     cb, ob = blocks(c, width), blocks(o, width)
-    rows = max(1, min(n * th, plan.cache // (places * (cb + ob) * width * tw * plan.dtype.itemsize)))
+    rows = winograd_band(n * th, places * (cb + ob) * width * tw * plan.dtype.itemsize,
+                         places * c * ob * width * plan.dtype.itemsize, plan.cache)
     full, rest = rows * tw, n * th % rows * tw
     lanes, u = np.arange(c), winograd_weights(conv.w, m)
     plan.emit(node.y, kind=f"winograd{m}", x=placed, reads=[placed], k=c, blocks=ob, images=n, h=h, wd=wd, oh=oh,
               ow=ow, kh=th, kw=tw, rows=rows, n=full, top=conv.window.pads[0], left=conv.window.pads[1],
               w=plan.constant(np.concatenate([pack_panels(u[q], width) for q in range(places)])),
               b=plan.constant(vector(conv.b, width)), z=plan.zeros(ob * width),
-              t=plan.scratch(places * (cb + ob) * full * width),
+              t=plan.scratch(places * ((cb * full | 1) + (ob * full | 1)) * width),
               off=plan.table(lambda: lanes // width * full * width + lanes % width),
               soff=plan.table(lambda: lanes // width * rest * width + lanes % width), **last_store(plan, node))
+
+
+def winograd_band(rows: int, row: int, weights: int, cache: int) -> int:
+    """Rows of tiles to transform at a time, of so many: those that move the least memory. row, weights, cache: bytes.
+
+    A band that fits the cache reads the weights again for each band, if they do not fit as well; a large one writes and
+    reads the transformed tiles from further away.
+    """
+    def moved(band: int) -> int:
+        return (weights * -(-rows // band) if weights > cache else 0) + (2 * rows * row if band * row > cache else 0)
+    fitting, large = (max(1, min(rows, memory // row)) for memory in (cache, MOST_TILES))
+    best = min(fitting, large, key=moved)
+    return -(-rows // -(-rows // best))
 
 
 @lowers("conv_transpose2d")
