@@ -65,7 +65,7 @@ def constants(start: int, size: int) -> Span:
 def product(f: Fields) -> Iterator[Span]:
     """See product.pxi."""
     positive(f, "k", "blocks", "rows", "n", "image_rows")
-    not_negative(f, "px", "xrow", "image_step", "ys", "py", "yrow", "yimage", "ahead")
+    not_negative(f, "px", "xrow", "image_step", "ys", "py", "yrow", "yimage")
     low, high = f.table(f.off, f.k)
     images, rows = (f.rows - 1) // f.image_rows, min(f.rows, f.image_rows) - 1
     start, size = f.x + low, high - low + images * f.image_step + rows * f.xrow + (f.n - 1) * f.px + 1

@@ -16,6 +16,7 @@ from .memory import lay_out
 
 CACHE = 1 << 20  # bytes that a band of Winograd's algorithm may take: what a core's second-level cache holds, and some
 MANY_PIXELS = 32  # from which a product waits less for its weights than it computes
+PER_FETCH = 36  # multiply-adds in the time that an element takes to come from memory
 FLOATING = ("low", "high")
 
 
@@ -170,18 +171,19 @@ class Builder:
                     [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted])
 
     def _look_ahead(self) -> None:
-        """Products of many pixels fetch the weights of those of few that follow: constants lie in the order of use."""
-        carrier: dict[str, Any] | None = None
+        """What products fetch while they compute: constants lie in the order of use, so what is next needed is next."""
+        reached, members = 0, 0
         for fields in (emitted.fields for emitted in self.emitted):
-            if fields["kind"] == "strip":
-                carrier = None
-            if fields["kind"] != "product":
+            members = fields["mode"] if fields["kind"] == "strip" else members - 1
+            if fields["kind"] != "product" or members >= 0:
                 continue
-            end = fields["w"] + fields["k"] * fields["blocks"] * self.width
-            if fields["rows"] * fields["n"] >= MANY_PIXELS:
-                carrier, carried = fields, end
-            elif carrier is not None:
-                carrier["ahead"] = min(end - carried, self.cache // self.dtype.itemsize)
+            weights, pixels = fields["k"] * fields["blocks"] * self.width, fields["rows"] * fields["n"]
+            begin, end = max(reached, fields["w"] + 2 * fields["k"] * self.width), fields["w"] + weights
+            reached = max(reached, end)
+            if pixels >= MANY_PIXELS:
+                hidden = weights * pixels // (PER_FETCH * self.threads)
+                reached = max(min(begin + hidden, end + self.cache // self.dtype.itemsize), reached)
+                fields |= {"ahead": begin, "fetch": reached - begin}
 
     def _write_output(self, value: Value, number: int) -> None:
         placed = self.placed(value)

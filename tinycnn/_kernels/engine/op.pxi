@@ -1,5 +1,5 @@
 # An operation of a plan, as `tinycnn.engine.plan` writes it: a row of 64-bit fields in the order below (`FIELDS`).
-# Offsets count elements: x, y, r, s, t from the start of the arena, w, b, z from that of the constants, off and soff in the
+# Offsets count elements: x, y, r, s, t from the start of the arena, w, b, z, ahead from that of the constants, off and soff in the
 # table of integers.  The blocked layout: channel c of image n at row i, column j of a map of C channels lies at
 #
 #     ((c // VW * N + n) * H + i) * W + j) * VW + c % VW
@@ -56,12 +56,13 @@ cdef struct Op:
     ix mode                     # what else a kind distinguishes
     ix activation
     ix add_last                 # the residual is added after the activation
-    ix ahead                    # weights behind its own that a product fetches for those after it
+    ix ahead                    # weights that a product fetches while it computes,
+    ix fetch                    # so many of them
     double low
     double high
 
 FIELDS = ("kind x y r s t w b z off soff k blocks rows n px xrow image_rows image_step ys py yrow yimage images h wd oh ow "
-          "kh kw sh sw dh dw top left mode activation add_last ahead low high").split()
+          "kh kw sh sw dh dw top left mode activation add_last ahead fetch low high").split()
 
 cdef struct Run:
     real *arena

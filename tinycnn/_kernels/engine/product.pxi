@@ -8,10 +8,10 @@
 #         for each tile of up to 14 pixels                         (two vectors by 14 pixels: 28 sums in registers)
 #             for k: load the panel's k-th weights, multiply with the k-th input of each pixel, broadcast
 #
-# While it multiplies, a tile fetches its share of the next panel's weights: they come from far away.  An operation that computes
-# much fetches more than its own, the weights of fully connected layers soon after it (`ahead` of them), for these wait for
-# memory and compute little.  The last tile of a row is moved back to end with it and computes a few pixels again, so an output
-# must not lie where its residual does.
+# Weights come from far away.  While it multiplies, each tile fetches its share of what the operation was given to fetch (`ahead`,
+# `fetch`): its own weights from the second panel on and, where it computes much, those of operations after it, for fully
+# connected layers wait for memory and compute little.  The last tile of a row is moved back to end with it and computes a few
+# pixels again, so an output must not lie where its residual does.
 
 cdef enum:
     FEW = 4                     # pixels of a tile that computes too little to hide more than a line of weights for each k
@@ -210,14 +210,14 @@ cdef void scaled_panel(const Op *g, const Run *run, const real *w, real *copy, i
             vstore(copy + (i*NB + n)*VW, f*vload(w + (i*NB + n)*VW))
 
 
-cdef void look_ahead(Tile *z, const real *w, ix block, int NB, int m, ix tiles) noexcept nogil:
-    """What a panel's tiles fetch while they multiply: at block b of all B, as far ahead as b/B of `ahead` and the next panel."""
+cdef void look_ahead(Tile *z, const Run *run, const real *w, ix block, int NB, int m, ix tiles) noexcept nogil:
+    """What the tiles of the panel at `block` fetch while they multiply."""
     cdef const Op *g = z.g
-    cdef ix own = NB*VW*g.k, before = g.ahead*block//g.blocks, now = g.ahead*(block + NB)//g.blocks - before
+    cdef ix before = g.fetch*block//g.blocks, now = g.fetch*(block + NB)//g.blocks - before
     if m <= FEW:
         z.ahead, z.step = w + NEAR, NB*VW
     else:
-        z.ahead, z.step = w + own + before, (own + now + g.k*tiles - 1)//(g.k*tiles)
+        z.ahead, z.step = run.constants + g.ahead + before, (now + g.k*tiles - 1)//(g.k*tiles)
 
 
 cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -246,7 +246,7 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
         first, last = max(share(total, t, threads) - before, 0), min(share(total, t + 1, threads) - before, items)
         before += items
         tile.w, tile.b, scaled_row = w, run.constants + g.b + block*VW, -1
-        look_ahead(&tile, w, block, NB, m, max(last - first, 1))
+        look_ahead(&tile, run, w, block, NB, m, max(last - first, 1))
         i = first
         while i < last:
             row, p = i//tiles, i%tiles*m

@@ -115,8 +115,10 @@ cdef inline void winograd_band(const Op *g, const Run *run, int t, int threads, 
     h.k, h.blocks, h.rows, h.n, h.px, h.image_rows, h.ys = g.k, g.blocks, 1, tiles, VW, 1, tiles*VW
     h.py, h.mode, h.r, h.s, h.b, h.low, h.high = VW, -1, -1, -1, g.z, -INFINITY, INFINITY
     h.off = g.off if tiles == g.n else g.soff
+    h.fetch = g.k*g.blocks*VW
     for q in range(share(A*A, t, threads), share(A*A, t + 1, threads)):
         h.x, h.y, h.w = g.t + q*place_in, g.t + A*A*place_in + q*place_out, g.w + q*g.k*g.blocks*VW
+        h.ahead = h.w + 2*VW*g.k
         product(&h, run, 0, 1)
     if threads > 1:
         team_wait(run.team, threads)
