@@ -67,6 +67,26 @@ def test_strips_of_bottlenecks(monkeypatch_cache, described, threads):
     assert_close(net(x), model(tinycnn.Tensor(x)).numpy())
 
 
+STEMS = st.tuples(
+    st.integers(1, 2), st.integers(100, 130), st.integers(100, 130), st.integers(1, 4), st.integers(1, 40),
+    st.sampled_from([3, 5, 7]), st.integers(1, 2), st.sampled_from(["pool", "depthwise"]))
+
+
+@settings(max_examples=20)
+@given(STEMS, st.integers(1, 3))
+def test_strips_of_first_layers(monkeypatch_cache, described, threads):
+    n, h, w, inputs, channels, kernel, stride, then = described
+    layers = [*nn.ConvBNAct(inputs, channels, kernel, stride)]
+    if then == "pool":
+        layers += [nn.MaxPool2d(3, stride, padding=stride - 1, dilation=3 - stride)]
+    else:
+        layers += [*nn.DepthwiseBNAct(channels, 3, stride), *nn.ConvBNAct(channels, 20, 1)]
+    model, x = settled(nn.Sequential(*layers)), picture(n, inputs, h, w)
+    net = tinycnn.compile(model, x, threads=threads)
+    assert next(iter(net.report().operations)) == "strip"
+    assert_close(net(x), model(x).numpy())
+
+
 @settings(max_examples=20)
 @given(st.integers(1, 3), st.integers(3, 30), st.integers(3, 30), st.integers(16, 40), st.integers(1, 40))
 def test_winograd_in_bands(monkeypatch_cache, n, h, w, inputs, outputs):

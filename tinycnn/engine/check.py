@@ -5,7 +5,7 @@ loops of its kernel.  A plan that was written wrongly, or read from a damaged fi
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,19 +30,26 @@ class Span(NamedTuple):
 class Fields:
     """The fields of an operation, by name, and what else a check needs."""
 
-    def __init__(self, names: dict[str, int], rows: np.ndarray, number: int, tables: np.ndarray, width: int,
-                 threads: int) -> None:
-        self._names, self._rows, self.number = names, rows, number
+    def __init__(self, names: dict[str, int], kinds: Sequence[str], rows: np.ndarray, number: int, tables: np.ndarray,
+                 width: int, threads: int) -> None:
+        self._names, self._kinds, self._rows, self.number = names, kinds, rows, number
         self.tables, self.width, self.threads = tables, width, threads
 
     def __getattr__(self, name: str) -> int:
         return int(self._rows[self.number, self._names[name]])
 
+    @property
+    def name(self) -> str:
+        """What kind of operation it is."""
+        if not 0 <= self.kind < len(self._kinds):
+            raise PlanError(f"there is no kind {self.kind}")
+        return self._kinds[self.kind]
+
     def member(self, i: int) -> Fields:
         """The fields of the i-th operation after this one."""
         if not 0 < i < len(self._rows) - self.number:
             raise PlanError(f"{i} members, but the plan ends before")
-        return Fields(self._names, self._rows, self.number + i, self.tables, self.width, self.threads)
+        return Fields(self._names, self._kinds, self._rows, self.number + i, self.tables, self.width, self.threads)
 
     def table(self, start: int, count: int) -> tuple[int, int]:
         """Least and largest of the entries of a table."""
@@ -64,12 +71,8 @@ def constants(start: int, size: int) -> Span:
 
 def product(f: Fields) -> Iterator[Span]:
     """See product.pxi."""
-    positive(f, "k", "blocks", "rows", "n", "image_rows")
-    not_negative(f, "px", "xrow", "image_step", "ys", "py", "yrow", "yimage")
-    low, high = f.table(f.off, f.k)
+    yield from factors_of(f)
     images, rows = (f.rows - 1) // f.image_rows, min(f.rows, f.image_rows) - 1
-    start, size = f.x + low, high - low + images * f.image_step + rows * f.xrow + (f.n - 1) * f.px + 1
-    yield arena(start, size) if f.mode < 0 else Span(f.mode, start, start + size)
     extent = (f.blocks - 1) * f.ys + images * f.yimage + rows * f.yrow + (f.n - 1) * f.py + f.width
     yield arena(f.y, extent, written=True)
     if f.r >= 0:
@@ -78,6 +81,16 @@ def product(f: Fields) -> Iterator[Span]:
         low, high = f.table(f.soff, f.k)
         yield arena(f.s + low, high - low + (f.rows - 1) * f.width + 1)
         yield arena(f.t, f.threads * f.k * WIDEST_PANEL * f.width, written=True)
+
+
+def factors_of(f: Fields) -> Iterator[Span]:
+    """What a product reads: inputs, weights, biases."""
+    positive(f, "k", "blocks", "rows", "n", "image_rows")
+    not_negative(f, "px", "xrow", "image_step", "ys", "py", "yrow", "yimage")
+    low, high = f.table(f.off, f.k)
+    images, rows = (f.rows - 1) // f.image_rows, min(f.rows, f.image_rows) - 1
+    start, size = f.x + low, high - low + images * f.image_step + rows * f.xrow + (f.n - 1) * f.px + 1
+    yield arena(start, size) if f.mode < 0 else Span(f.mode, start, start + size)
     yield constants(f.w, f.k * f.blocks * f.width)
     yield constants(f.b, f.blocks * f.width)
 
@@ -197,38 +210,59 @@ def winograd(m: int) -> Callable[[Fields], Iterator[Span]]:
 
 def strip(f: Fields) -> Iterator[Span]:
     """See strip.pxi."""
-    if f.mode not in (2, 3):
-        raise PlanError(f"{f.mode} members, expected 2 or 3")
-    d, project = f.member(f.mode - 1), f.member(f.mode)
-    positive(d, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw")
+    d = f.member(1 + f.kh)
+    pooled = d.name == "pool"
     positive(f, "rows", "n")
-    positive(project, "k", "blocks")
-    for g in (project, *((f.member(1),) if f.mode == 3 else ())):
-        if g.s >= 0 or g.px != f.width or g.py != f.width or g.rows != 1 or g.image_rows != 1:
-            raise PlanError("a member that is no plain product")
-    if d.kh != d.kw or d.sh != d.sw or (d.kh, d.sh) not in ((3, 1), (3, 2), (5, 1), (5, 2)) or d.r >= 0:
-        raise PlanError(f"a depthwise kernel {d.kh} x {d.kw} of stride {d.sh}, {d.sw}")
-    inner, expanded = f.rows * d.ow * f.width, 0
-    if f.mode == 3:
-        expand = f.member(1)
-        if f.k < (f.rows - 1) * d.sh + d.kh or f.k & (f.k - 1) or expand.blocks != d.blocks or expand.r >= 0:
-            raise PlanError(f"a ring of {f.k} rows for strips of {f.rows}")
-        low, high = f.table(expand.off, expand.k)
-        yield arena(expand.x + low, high - low + (d.images * d.h * d.wd - 1) * f.width + 1)
-        yield constants(expand.w, expand.k * expand.blocks * f.width)
-        yield constants(expand.b, expand.blocks * f.width)
-        expanded = d.blocks * f.k * d.wd * f.width
-    else:
+    positive(d, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw")
+    if f.kh < 0 or f.mode != f.kh + 2 - pooled or (pooled and not f.kh):
+        raise PlanError(f"{f.mode} members, {f.kh} of which produce")
+    ring = d.blocks * f.k * d.wd * f.width if f.kh else 0
+    if f.kh and (f.k < (f.rows - 1) * d.sh + (d.kh - 1) * d.dh + 1 or f.k & (f.k - 1)):
+        raise PlanError(f"a ring of {f.k} rows for strips of {f.rows}")
+    for i in range(f.kh):
+        yield from produced(f.member(1 + i), d)
+    if not f.kh:
         yield arena(d.x, d.blocks * d.images * d.h * d.wd * f.width)
-    low, high = f.table(project.off, project.k)
-    if low < 0 or high >= d.blocks * inner - inner + f.width or f.n < expanded + d.blocks * inner:
-        raise PlanError("a strip that does not fit its memory")
+    if pooled:
+        inner = d.wd * f.width
+        yield arena(d.y, d.blocks * d.images * d.oh * d.ow * f.width, written=True)
+    else:
+        inner = d.blocks * f.rows * d.ow * f.width
+        yield from projected(f, d, f.member(f.mode))
+    if f.n < ring + inner:
+        raise PlanError(f"{f.n} elements for a strip that needs {ring + inner}")
     yield arena(f.t, f.threads * f.n, written=True)
+
+
+def produced(g: Fields, d: Fields) -> Iterator[Span]:
+    """A product that writes a part of a ring."""
+    not_negative(g, "top", "left")
+    lines, columns = (g.n, g.image_rows) if g.py != g.width else (g.image_rows, g.n)
+    if (g.name != "product" or g.blocks != d.blocks or g.r >= 0 or g.s >= 0 or g.oh != lines
+            or g.rows != d.images * g.image_rows or g.top + lines > d.h or g.left + columns > d.wd
+            or (g.py != g.width and g.yrow != g.width)):
+        raise PlanError("a member that does not produce rows of the ring")
+    yield from factors_of(g)
+
+
+def projected(f: Fields, d: Fields, project: Fields) -> Iterator[Span]:
+    """Depthwise and the product behind it."""
+    if (d.name != "depthwise" or d.kh != d.kw or d.sh != d.sw or d.r >= 0
+            or (d.kh, d.sh, d.dh, d.dw) not in ((3, 1, 1, 1), (3, 2, 1, 1), (5, 1, 1, 1), (5, 2, 1, 1))):
+        raise PlanError(f"a depthwise kernel {d.kh} x {d.kw} of stride {d.sh}, {d.sw}")
+    positive(project, "k", "blocks")
+    if (project.name != "product" or project.s >= 0 or project.mode >= 0 or project.px != f.width
+            or project.py != f.width or project.rows != 1 or project.image_rows != 1):
+        raise PlanError("a member that is no plain product")
+    low, high = f.table(project.off, project.k)
+    if low < 0 or high >= (d.blocks - 1) * f.rows * d.ow * f.width + f.width:
+        raise PlanError("offsets outside of the strip")
     yield constants(d.w, d.blocks * d.kh * d.kw * f.width)
     yield constants(d.b, d.blocks * f.width)
     yield constants(d.z, d.wd * f.width)
     yield constants(project.w, project.k * project.blocks * f.width)
     yield constants(project.b, project.blocks * f.width)
+    not_negative(project, "ys")
     extent = (project.blocks - 1) * project.ys + d.images * d.oh * d.ow * f.width
     yield arena(project.y, extent, written=True)
     if project.r >= 0:
@@ -263,14 +297,12 @@ def check(plan: Any, io: list[int], width: int, threads: int, kernels: Any) -> N
     sizes: dict[str | int, int] = {"arena": plan.arena, "constants": len(plan.constants), **dict(enumerate(io))}
     number = 0
     while number < len(plan.ops):
-        kind = int(plan.ops[number, names["kind"]])
-        if not 0 <= kind < len(kernels.KINDS):
-            raise PlanError(f"operation {number}: there is no kind {kind}")
+        fields, name = Fields(names, kernels.KINDS, plan.ops, number, plan.tables, width, threads), "?"
         try:
-            fields = Fields(names, plan.ops, number, plan.tables, width, threads)
-            for span in CHECKS[kernels.KINDS[kind]](fields):
+            name = fields.name
+            for span in CHECKS[name](fields):
                 if span.space not in sizes or not 0 <= span.start <= span.stop <= sizes[span.space]:
                     raise PlanError(f"[{span.start}, {span.stop}) of {span.space}, which has {sizes.get(span.space)}")
         except PlanError as error:
-            raise PlanError(f"operation {number}, {kernels.KINDS[kind]}: {error}") from None
-        number += 1 + (fields.mode if kernels.KINDS[kind] == "strip" else 0)
+            raise PlanError(f"operation {number}, {name}: {error}") from None
+        number += 1 + (fields.mode if name == "strip" else 0)

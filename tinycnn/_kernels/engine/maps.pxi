@@ -13,27 +13,32 @@ cdef inline vf pooled(vf a, vf b, bint largest) noexcept nogil:
     return vmax_nan(a, b) if largest else a + b
 
 
-cdef inline void pool_columns(const real *x, ix rows, ix step, ix wd, real *column, bint largest) noexcept nogil:
-    """Down each of wd columns: `rows` rows of the map, `step` apart; three at once, as in most networks."""
+cdef inline void pool_columns(const real *x, ix first, ix rows, ix step, ix mask, ix wd, real *column, bint largest) noexcept nogil:
+    """Down each of wd columns: rows first, first + step, ... of x (`mask`: of the numbers in a ring of rows); three at once, as
+    in most networks."""
     cdef ix j, a = 3
+    cdef const real *x0 = x + (first & mask)*wd*VW
+    cdef const real *x1 = x + (first + step & mask)*wd*VW
+    cdef const real *x2 = x + (first + 2*step & mask)*wd*VW
     cdef vf v
     if rows < 3:
-        memcpy(column, x, wd*VW*sizeof(real))
+        memcpy(column, x0, wd*VW*sizeof(real))
         a = 1
     else:
         for j in range(wd):
-            v = pooled(vload(x + j*VW), vload(x + step + j*VW), largest)
-            vstore(column + j*VW, pooled(v, vload(x + 2*step + j*VW), largest))
+            v = pooled(vload(x0 + j*VW), vload(x1 + j*VW), largest)
+            vstore(column + j*VW, pooled(v, vload(x2 + j*VW), largest))
     while a < rows:
+        x1 = x + (first + a*step & mask)*wd*VW
         for j in range(wd):
-            vstore(column + j*VW, pooled(vload(column + j*VW), vload(x + a*step + j*VW), largest))
+            vstore(column + j*VW, pooled(vload(column + j*VW), vload(x1 + j*VW), largest))
         a += 1
 
 
-cdef inline void pool_row(const Op *g, const real *x, real *y, real *column, ix row, bint largest) noexcept nogil:
+cdef inline void pool_row(const Op *g, const real *x, ix mask, real *y, real *column, ix row, bint largest) noexcept nogil:
     """An output row: first down the columns of the input rows it sees, then along the row.
 
-    column: room for a row of the input.
+    x: a plane, or (`mask`, numbers in it less one) a ring of its rows; column: room for a row of the input.
     """
     cdef ix first = row*g.sh - g.top, above = 0, below = g.kh, left, i, c, high_pad, wide, from_, to
     cdef vf v
@@ -42,12 +47,13 @@ cdef inline void pool_row(const Op *g, const real *x, real *y, real *column, ix 
     while below > above and first + (below - 1)*g.dh >= g.h:
         below -= 1
     if below > above:
-        pool_columns(x + (first + above*g.dh)*g.wd*VW, below - above, g.dh*g.wd*VW, g.wd, column, largest)
+        pool_columns(x, first + above*g.dh, below - above, g.dh, mask, g.wd, column, largest)
     high_pad = min(first + g.kh, g.h + g.n) - first if g.mode == MEAN_PADDED else below - above
     for i in range(g.ow):
-        left = i*g.sw - g.left
-        from_ = (g.dw - 1 - left)//g.dw if left < 0 else 0
-        to = min(g.kw, (g.wd - left + g.dw - 1)//g.dw)
+        left, from_, to = i*g.sw - g.left, 0, g.kw
+        if left < 0 or left + (g.kw - 1)*g.dw >= g.wd:              # at the border: the columns inside alone
+            from_ = (g.dw - 1 - left)//g.dw if left < 0 else 0
+            to = min(g.kw, (g.wd - left + g.dw - 1)//g.dw)
         v = vset(-INFINITY) if largest else vzero()
         if below > above and to > from_:
             v = vload(column + (left + from_*g.dw)*VW)
@@ -68,9 +74,9 @@ cdef void pool(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     for item in range(share(items, t, threads), share(items, t + 1, threads)):
         x, y = run.arena + g.x + item//g.oh*g.h*g.wd*VW, run.arena + g.y + item*g.ow*VW
         if g.mode == LARGEST:
-            pool_row(g, x, y, column, item%g.oh, True)
+            pool_row(g, x, -1, y, column, item%g.oh, True)
         else:
-            pool_row(g, x, y, column, item%g.oh, False)
+            pool_row(g, x, -1, y, column, item%g.oh, False)
 
 
 cdef void adaptive_pool(const Op *g, const Run *run, int t, int threads) noexcept nogil:

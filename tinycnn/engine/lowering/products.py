@@ -74,7 +74,7 @@ def emit_groups(plan: Builder, conv: Convolution, jobs: list[Job], reads: list[A
     """The products of a convolution, one for each job and group; each group's results begin a new block of channels."""
     node, groups, width = conv.node, conv.groups, plan.width
     n, o, oh, ow = node.y.shape
-    each, inputs, pixels = o // groups, conv.w.shape[1], n * oh * ow * width
+    each, pixels = o // groups, n * oh * ow * width
     group = blocks(each, width)
     storage, channel = plan.storage(groups * group * pixels), np.arange(o)
     placed = Placed((n, o, oh, ow), [storage], np.zeros(o, np.intp), channel // each * group * width + channel % each)
@@ -84,18 +84,24 @@ def emit_groups(plan: Builder, conv: Convolution, jobs: list[Job], reads: list[A
         store, later = last_store(plan, dataclasses.replace(node, after=())), node.after
     for job in jobs:
         for i in range(groups):
-            begin, mine = i * group * pixels + job.at, slice(i * each, (i + 1) * each)
+            begin = i * group * pixels + job.at
             part = store | ({"r": Part(store["r"].stores[0], begin)} if "r" in store else {})
-            taps = conv.w[mine].reshape(each, inputs, -1)
-            seen = (taps if job.taps is None else taps[:, :, job.taps]).reshape(each, -1)
-            offsets = job.of_channels(slice(i * inputs, (i + 1) * inputs))
-            if not seen.size:  # outputs that see nothing but the bias: anything times 0
-                seen, offsets = np.zeros((each, 1), seen.dtype), lambda: np.zeros(1, np.intp)
-            plan.emit_into(Part(storage, begin), **product_fields(plan, seen, conv.b[mine]), reads=reads, ys=pixels,
-                           off=plan.table(offsets), **job.where, **part)
+            plan.emit_into(Part(storage, begin), **job_fields(plan, conv, job, i), reads=reads, ys=pixels, **part)
     plan.place(node.y, placed)
     for step in later:
         add_afterwards(plan, node, step)
+
+
+def job_fields(plan: Builder, conv: Convolution, job: Job, group: int = 0) -> dict[str, Any]:
+    """A product's weights and what finds its pixels."""
+    each, inputs = len(conv.w) // conv.groups, conv.w.shape[1]
+    mine = slice(group * each, (group + 1) * each)
+    taps = conv.w[mine].reshape(each, inputs, -1)
+    seen = (taps if job.taps is None else taps[:, :, job.taps]).reshape(each, -1)
+    offsets = job.of_channels(slice(group * inputs, (group + 1) * inputs))
+    if not seen.size:  # outputs that see nothing but the bias: anything times 0
+        seen, offsets = np.zeros((each, 1), seen.dtype), lambda: np.zeros(1, np.intp)
+    return product_fields(plan, seen, conv.b[mine]) | {"off": plan.table(offsets)} | job.where
 
 
 @dataclass
@@ -180,18 +186,23 @@ def linear(plan: Builder, node: Node) -> None:
 def dense(plan: Builder, conv: Convolution) -> None:
     """A product over the taps of a kernel."""
     given = plan.as_given(conv.x)
-    if (given is not None and min(conv.node.y.shape[2:]) >= LARGE_IMAGE
-            and max(conv.window.pads) < min(conv.w.shape[2:])):
-        in_place(plan, conv, given)
+    if given is not None and is_first_layer(conv):
+        emit_groups(plan, conv, first_layer(conv, given, plan.width), [])
     else:
         framed(plan, conv, given)
 
 
-def in_place(plan: Builder, conv: Convolution, given: int) -> None:
-    """The first layer reads the caller's array as it is: the pixels all of whose taps lie inside, and each strip of the
-    border with the taps that do, are products of their own.
+def is_first_layer(conv: Convolution) -> bool:
+    """Whether it is worth its parts to read the caller's array where it is."""
+    return min(conv.node.y.shape[2:]) >= LARGE_IMAGE and max(conv.window.pads) < min(conv.w.shape[2:])
+
+
+def first_layer(conv: Convolution, given: int, width: int) -> list[Job]:
+    """Products that read the caller's array as it is.
+
+    One of the pixels all of whose taps lie inside, one of each strip of the border with the taps that do.
     """
-    width, (n, c, h, wd), (oh, ow) = plan.width, conv.x.shape, conv.node.y.shape[2:]
+    (n, c, h, wd), (oh, ow) = conv.x.shape, conv.node.y.shape[2:]
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
     jobs = []
     for r0, r1, rows in bands(oh, h, kh, sh, dh, top):
@@ -199,14 +210,15 @@ def in_place(plan: Builder, conv: Convolution, given: int) -> None:
             taps = (rows[:, None] * kw + columns).ravel()
             first = ((r0 * sh - top + rows * dh)[:, None] * wd + c0 * sw - left + columns * dw).ravel()
             offsets = np.arange(c)[:, None] * h * wd + first
-            where = {"mode": given, "x": 0, "image_step": c * h * wd, "yimage": oh * ow * width}
+            where = {"mode": given, "x": 0, "image_step": c * h * wd, "yimage": oh * ow * width, "top": r0, "left": c0,
+                     "oh": r1 - r0}
             across = c1 - c0, sw, width  # how many pixels, steps of inputs and of outputs
             down = r1 - r0, sh * wd, ow * width
             (pixels, px, py), (lines, xrow, yrow) = (down, across) if c1 - c0 < NARROW < r1 - r0 else (across, down)
             where |= {"n": pixels, "px": px, "py": py, "rows": n * lines, "image_rows": lines, "xrow": xrow,
                       "yrow": yrow}
             jobs.append(Job(lambda offsets=offsets: offsets, where, taps, (r0 * ow + c0) * width))  # type: ignore[misc]
-    emit_groups(plan, conv, jobs, [])
+    return jobs
 
 
 def bands(outputs: int, size: int, kernel: int, stride: int, dilation: int,
