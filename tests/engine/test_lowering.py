@@ -16,7 +16,8 @@ from tinycnn.engine.trace import trace
 
 ADDRESSED = {"concat", "split", "channel_shuffle", "concat_shuffle_split"}  # what passes turn into a pick
 LOWERED = [case for case in CASES if case.ops and RULES.keys() | ADDRESSED >= set(case.ops)]
-SEVERAL = {*COMBINING, "concat", "concat_shuffle_split"}  # all of whose inputs are computed
+# Operations all of whose inputs are computed.
+SEVERAL = {*COMBINING, "concat", "concat_shuffle_split", "matmul", "scaled_dot_product_attention", "where"}
 
 
 def traced_call(case: OpCase, example):

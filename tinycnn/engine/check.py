@@ -5,68 +5,15 @@ loops of its kernel.  A plan that was written wrongly, or read from a damaged fi
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import numpy as np
+from .check_plain import fill, layer_norm, matmul, move, reduce, select, softmax
+from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
-
-
-class PlanError(RuntimeError):
-    """A plan would touch memory that is not its own: a defect of the engine, or a damaged file."""
-
-
-class Span(NamedTuple):
-    """Elements [start, stop) of "arena", "constants", "tables", or of the caller's array of a number."""
-
-    space: str | int
-    start: int
-    stop: int
-    written: bool = False
-
-
-class Fields:
-    """The fields of an operation, by name, and what else a check needs."""
-
-    def __init__(self, names: dict[str, int], kinds: Sequence[str], rows: np.ndarray, number: int, tables: np.ndarray,
-                 width: int, threads: int) -> None:
-        self._names, self._kinds, self._rows, self.number = names, kinds, rows, number
-        self.tables, self.width, self.threads = tables, width, threads
-
-    def __getattr__(self, name: str) -> int:
-        return int(self._rows[self.number, self._names[name]])
-
-    @property
-    def name(self) -> str:
-        """What kind of operation it is."""
-        if not 0 <= self.kind < len(self._kinds):
-            raise PlanError(f"there is no kind {self.kind}")
-        return self._kinds[self.kind]
-
-    def member(self, i: int) -> Fields:
-        """The fields of the i-th operation after this one."""
-        if not 0 < i < len(self._rows) - self.number:
-            raise PlanError(f"{i} members, but the plan ends before")
-        return Fields(self._names, self._kinds, self._rows, self.number + i, self.tables, self.width, self.threads)
-
-    def table(self, start: int, count: int) -> tuple[int, int]:
-        """Least and largest of the entries of a table."""
-        if not 0 <= start <= start + count <= len(self.tables) or count < 1:
-            raise PlanError(f"a table [{start}, {start + count}) of {len(self.tables)} entries")
-        part = self.tables[start:start + count]
-        return int(part.min()), int(part.max())
-
-
-def arena(start: int, size: int, written: bool = False) -> Span:
-    """So many elements of the arena."""
-    return Span("arena", start, start + size, written)
-
-
-def constants(start: int, size: int) -> Span:
-    """So many constants."""
-    return Span("constants", start, start + size)
+ALONE = 6  # mode of a combination of one operand
 
 
 def product(f: Fields) -> Iterator[Span]:
@@ -142,11 +89,17 @@ def combine(f: Fields) -> Iterator[Span]:
     yield arena(f.y, planes * f.n, written=True)
     if f.s >= 0:
         yield arena(f.s, planes * (f.n if f.px else 1))
+    elif f.mode != ALONE:
+        yield constants(f.w, planes * f.n if f.px else f.blocks * f.width)
+    if f.px not in (0, f.width):
+        raise PlanError(f"px is {f.px}, expected 0 or a vector")
 
 
 def affine(f: Fields) -> Iterator[Span]:
     """See maps.pxi."""
-    yield from combine(f)
+    positive(f, "blocks", "images", "n")
+    yield arena(f.x, f.blocks * f.images * f.n * f.width)
+    yield arena(f.y, f.blocks * f.images * f.n * f.width, written=True)
     yield constants(f.w, f.blocks * f.width)
     yield constants(f.b, f.blocks * f.width)
 
@@ -273,22 +226,9 @@ CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": adaptive_pool,
     "global_mean": global_mean, "combine": combine, "affine": affine, "read_input": read_input,
     "write_output": write_output, "gather": gather, "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
-    "strip": strip,
+    "strip": strip, "move": move, "fill": fill, "softmax": softmax, "reduce": reduce, "layer_norm": layer_norm,
+    "select": select, "matmul": matmul,
 }
-
-
-def positive(f: Fields, *names: str) -> None:
-    """Refuse fields that must be at least 1 and are not."""
-    for name in names:
-        if getattr(f, name) < 1:
-            raise PlanError(f"{name} is {getattr(f, name)}, expected at least 1")
-
-
-def not_negative(f: Fields, *names: str) -> None:
-    """Refuse steps that go back."""
-    for name in names:
-        if getattr(f, name) < 0:
-            raise PlanError(f"{name} is {getattr(f, name)}, expected at least 0")
 
 
 def check(plan: Any, io: list[int], width: int, threads: int, kernels: Any) -> None:

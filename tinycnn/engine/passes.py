@@ -15,6 +15,7 @@ from .graph import Graph, Node, Step, Value, compute, restructure
 
 ACTIVATIONS = frozenset({"relu", "relu6", "hardsigmoid", "hardswish", "sigmoid", "silu", "tanh", "leaky_relu", "mish",
                          "clip"})
+VECTORS = ACTIVATIONS | {"linear", "batch_norm", "add"}  # whose results (N, C) may be joined as channels
 PRODUCTS = frozenset({"conv2d", "conv_transpose2d", "linear"})  # whose kernels take steps before their last store
 # What a last store can do: an activation A, the addition R of a residual, or both in either order.
 STORES = ("", "A", "R", "RA", "AR")
@@ -140,7 +141,7 @@ Channels = list[tuple[Value, int]]  # of a value: for each channel the value it 
 def _structure(node: Node, channels: Callable[[Value], Channels]) -> list[Channels] | None:
     """For each output of an operation that only moves channels, where they come from; None for other operations."""
     attributes, xs = node.attributes, [value for value in node.inputs.values() if value is not None]
-    if any(len(x.shape) < 2 or x.data is not None for x in xs):
+    if not all(_has_channels(x) for x in xs):
         return None
     if node.op == "concat" and attributes["axis"] % len(xs[0].shape) == 1:
         return [[c for x in xs for c in channels(x)]]
@@ -160,6 +161,12 @@ def _structure(node: Node, channels: Callable[[Value], Channels]) -> list[Channe
                 and all(i == slice(None) or i is Ellipsis for i in index[2:])):
             return [channels(xs[0])[index[1]]]
     return None
+
+
+def _has_channels(x: Value) -> bool:
+    """Whether a value is a map, or a vector per image that was computed as one: what lies in blocks of channels."""
+    vector = len(x.shape) == 2 and x.node is not None and x.node.op in VECTORS
+    return x.data is None and (len(x.shape) == 4 or vector)
 
 
 @rewriting

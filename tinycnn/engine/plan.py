@@ -13,6 +13,8 @@ from .graph import Graph, Value
 from .layout import Part, Placed, Storage, as_map, blocks
 from .lowering import RULES, find_strips, refuse, strip
 from .memory import lay_out
+from .plain import PlainOrder
+from .views import View
 
 CACHE = 1 << 20  # bytes that a band of Winograd's algorithm may take: what a core's second-level cache holds, and some
 MANY_PIXELS = 32  # from which a product waits less for its weights than it computes
@@ -40,15 +42,19 @@ class Plan:
     kinds: list[str] = field(default_factory=list)
 
 
-class Builder:
+class Builder(PlainOrder):
     """Collects what the rules of lowering emit, and makes a plan of it."""
 
     def __init__(self, graph: Graph, threads: int, dtype: np.dtype) -> None:
+        super().__init__()
         self.graph, self.threads, self.dtype = graph, threads, dtype
         self.kernels = kernels(dtype, "engine")
         self.width, self.cache = self.kernels.WIDTH, CACHE
         self.where: dict[Value, Placed] = {}
         self.given: dict[Value, int] = {value: i for i, value in enumerate(graph.inputs)}
+        readers, outputs = graph.readers(), graph.outputs
+        self.final: dict[Value, int] = {value: len(graph.inputs) + i for i, value in enumerate(outputs)
+                                        if value not in readers and outputs.count(value) == 1}
         self.emitted: list[Emitted] = []
         self.storages: list[Storage] = []
         self.constants: list[np.ndarray] = []
@@ -60,12 +66,13 @@ class Builder:
 
     # ---- values
     def placed(self, value: Value | None) -> Placed:
-        """Where a value lies; an input of the graph is brought into the blocked layout when it is first wanted."""
+        """Where a value lies in the blocked layout; one that lies otherwise is brought there."""
         assert value is not None
         if value not in self.where:
-            if value not in self.given:
-                raise refuse(self.node, f"it reads {value!r}, a constant; expected the output of a node")
-            self._read_input(value)
+            if value in self.given and value not in self.views:
+                self._read_input(value)
+            else:
+                self.blocked(value)
         return self.where[value]
 
     def whole(self, value: Value | None) -> Placed:
@@ -82,7 +89,7 @@ class Builder:
 
     def place(self, value: Value, placed: Placed) -> None:
         """A value lies there."""
-        self.where[value] = placed
+        self.see(value, View.of(placed, self.width))
 
     def _read_input(self, value: Value) -> None:
         n, c, h, w = as_map(value.shape)
@@ -137,8 +144,11 @@ class Builder:
         self.place(value, Placed.whole(value.shape, storage))
         self.emit_into(storage, **fields)
 
-    def emit_into(self, y: Storage | Part, **fields: Any) -> None:
-        """An operation that writes a storage, or part of one. `reads`: what must still be there when it runs."""
+    def emit_into(self, y: Any, **fields: Any) -> None:
+        """An operation that writes y: a storage, part of one, or another place (whose storages are among `reads`).
+
+        reads: what must still be there when it runs.
+        """
         number = len(self.emitted)
         for used in (y, *fields.pop("reads", ()), fields.get("r")):
             for store in _storages(used):
@@ -151,6 +161,8 @@ class Builder:
         for node in self.graph.nodes:
             if node.op not in RULES:
                 raise refuse(node, "no kernel of the engine runs this operation")
+            if any(0 in value.shape for value in (*node.used(), *node.outputs)):
+                raise refuse(node, "there are no elements in what it reads or gives")
         strips = find_strips(self.graph, self.width, CACHE // self.dtype.itemsize)
         for node in self.graph.nodes:
             self.node = node
@@ -186,7 +198,13 @@ class Builder:
                 fields |= {"ahead": begin, "fetch": reached - begin}
 
     def _write_output(self, value: Value, number: int) -> None:
-        placed = self.placed(value)
+        if value in self.written:
+            return
+        if self.view(value).placed is None:
+            self.move(self.view(value), View.plain(int(np.prod(value.shape)), space=number))
+            self.emitted[-1].label = "output"
+            return
+        placed = self.where[value]
         n, c, _, _ = placed.shape
         fields = {"kind": "write_output", "mode": number, "images": n, "k": c, "n": placed.pixels, "y": 0,
                   "off": self.table(lambda: placed.offsets(self.width))}
@@ -226,9 +244,9 @@ def _names(module: Any) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def _storages(used: Any) -> list[Storage]:
-    if used is None:
-        return []
-    return used.stores if isinstance(used, Placed) else [used.storage if isinstance(used, Part) else used]
+    if isinstance(used, Placed):
+        return used.stores
+    return [used.storage] if isinstance(used, Part) else [used] if isinstance(used, Storage) else []
 
 
 def _address(value: Any) -> int:

@@ -6,13 +6,14 @@ region: every thread walks through the whole list, takes its share of each opera
 next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes plans and checks every address in them.
 """
 from cython.parallel cimport parallel, threadid
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport alone
 
 include "../common.pxi"
+include "../row_sums.pxi"
 
 cdef extern from "team.h" nogil:
     ctypedef struct Team:
@@ -34,4 +35,7 @@ include "depthwise.pxi"
 include "maps.pxi"
 include "winograd.pxi"
 include "strip.pxi"
+include "move.pxi"
+include "rows.pxi"
+include "matmul.pxi"
 include "run.pxi"

@@ -127,6 +127,8 @@ cdef enum:
     LARGER = 4
     SMALLER = 5
     COPY = 6                    # the first operand alone
+    SUBTRACT_FROM = 7           # b - a
+    DIVIDE_INTO = 8             # b / a
 
 
 cdef inline vf combined(vf a, vf b, ix how) noexcept nogil:
@@ -142,6 +144,10 @@ cdef inline vf combined(vf a, vf b, ix how) noexcept nogil:
         return vmax_nan(a, b)
     if how == SMALLER:
         return vmin(b, a)
+    if how == SUBTRACT_FROM:
+        return b - a
+    if how == DIVIDE_INTO:
+        return b/a
     return a
 
 
@@ -153,7 +159,10 @@ cdef inline void combine_run(const real *a, const real *b, real *y, ix n, ix ste
 
 
 cdef void combine(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """y = a . b over planes of n pixels; b is a map as a is, or (px = 0) a vector per plane; then the activation."""
+    """y = a . b over planes of n pixels; b is a map as a is, or (px = 0) a vector per plane; then the activation.
+
+    s < 0: b lies in the constants, at w, as a map, or (px = 0) as a vector per block of channels.
+    """
     cdef ix planes = g.blocks*g.images, begin, end, plane, first, last
     cdef const real *a
     cdef const real *b
@@ -166,6 +175,8 @@ cdef void combine(const Op *g, const Run *run, int t, int threads) noexcept nogi
         b = a
         if g.s >= 0:
             b = run.arena + g.s + ((plane*g.n + first)*VW if g.px else plane*VW)
+        elif g.mode != COPY:
+            b = run.constants + g.w + ((plane*g.n + first)*VW if g.px else plane//g.images*VW)
         if g.mode == ADD:
             combine_run(a, b, y, last - first, g.px, ADD)
         elif g.mode == MULTIPLY:

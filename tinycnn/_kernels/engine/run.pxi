@@ -15,9 +15,16 @@ cdef enum:
     WINOGRAD2 = 11
     WINOGRAD4 = 12
     STRIP = 13
+    MOVE = 14
+    FILL = 15
+    SOFTMAX = 16
+    REDUCE = 17
+    LAYER_NORM = 18
+    SELECT = 19
+    MATMUL = 20
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
-         "winograd4 strip").split()
+         "winograd4 strip move fill softmax reduce layer_norm select matmul").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -49,6 +56,20 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         winograd4(g, run, t, threads)
     elif g.kind == STRIP:
         strip(g, run, t, threads)
+    elif g.kind == MOVE:
+        move(g, run, t, threads)
+    elif g.kind == FILL:
+        fill(g, run, t, threads)
+    elif g.kind == SOFTMAX:
+        softmax(g, run, t, threads)
+    elif g.kind == REDUCE:
+        reduce_axis(g, run, t, threads)
+    elif g.kind == LAYER_NORM:
+        layer_norm(g, run, t, threads)
+    elif g.kind == SELECT:
+        select(g, run, t, threads)
+    elif g.kind == MATMUL:
+        matmul(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..graph import Node
-from ..layout import Placed, as_map
+from ..layout import Placed
 from ..packing import vector
 from ..passes import affine
-from .rules import ACTIVATIONS, ALONE, COMBINING, last_store, lowers, map_fields, refuse
+from .rules import last_store, lowers, map_fields, refuse
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -40,31 +40,6 @@ def global_mean(plan: Builder, node: Node) -> None:
     plan.emit(node.y, kind="global_mean", **map_fields(plan, placed, node.y), n=placed.pixels)
 
 
-@lowers(*COMBINING)
-def combine(plan: Builder, node: Node) -> None:
-    """Two maps of one shape, or a map and a factor (summand, ...) per channel of each image."""
-    a, b = node.inputs.values()
-    assert a is not None
-    assert b is not None
-    if node.op in ("add", "mul", "maximum", "minimum") and a.shape != node.y.shape:
-        a, b = b, a
-    if a.data is not None or b.data is not None or a.shape != node.y.shape or b.shape not in (
-            a.shape, (*a.shape[:2], *[1] * (len(a.shape) - 2))):
-        raise refuse(node, f"of shapes {a.shape} and {b.shape}; expected maps of one shape, or a map and (N, C, 1, 1)")
-    first, second = plan.whole(a), plan.whole(b)
-    fields = map_fields(plan, first, node.y)
-    plan.emit(node.y, kind="combine", **(fields | {"reads": [first, second]}), s=second, n=first.pixels,
-              px=plan.width if b.shape == a.shape else 0, mode=COMBINING[node.op], **last_store(plan, node))
-
-
-@lowers(*ACTIVATIONS)
-def activation(plan: Builder, node: Node) -> None:
-    """An activation that no last store took."""
-    placed = plan.whole(node.inputs["x"])
-    plan.emit(node.y, kind="combine", **map_fields(plan, placed, node.y), n=placed.pixels, mode=ALONE,
-              **ACTIVATIONS[node.op](node.attributes))
-
-
 @lowers("batch_norm")
 def batch_norm(plan: Builder, node: Node) -> None:
     """A normalisation that no convolution took: a factor and a summand per channel."""
@@ -90,17 +65,3 @@ def pick(plan: Builder, node: Node) -> None:
     place = np.array([sources[i].channel[c] for i, c in zip(number, channel)])
     used = np.unique(store)
     plan.place(node.y, Placed((n, len(store), h, w), [stores[i] for i in used], np.searchsorted(used, store), place))
-
-
-@lowers("reshape")
-def reshape(plan: Builder, node: Node) -> None:
-    """Axes of extent 1 come and go; a map that is flattened stays a map, for a linear layer to read."""
-    x = node.inputs["x"]
-    assert x is not None
-    placed, shape = plan.placed(x), node.y.shape
-    same = as_map(shape) == as_map(x.shape)
-    flattened = len(shape) == 2 and shape[0] == x.shape[0]
-    if not same and not flattened:
-        raise refuse(node, f"from {x.shape}; expected only axes of extent 1 to come or go, or (N, C, H, W) flattened "
-                           "to (N, features)")
-    plan.place(node.y, placed)

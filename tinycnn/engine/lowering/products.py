@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +13,9 @@ import numpy as np
 from ..graph import Node, Step, Value
 from ..layout import Part, Placed, blocks
 from ..packing import pack_channels, pack_panels, vector, winograd_weights
-from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, last_store, lowers, map_fields, refuse, residual
+from ..views import CONSTANTS, Table, View, compact, merged
+from .elements import as_it_lies, combine_all, emit_alike
+from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, last_store, lowers, refuse
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -124,14 +127,12 @@ class Job:
 
 def add_afterwards(plan: Builder, node: Node, step: Step) -> None:
     """A step that the last store did not take, as an operation of its own."""
-    placed = plan.whole(node.y)
-    fields = map_fields(plan, placed, node.y) | {"n": placed.pixels}
     if step.op == "add":
-        other = residual(plan, node, step)
-        both = fields | {"reads": [placed, other]}
-        plan.emit(node.y, kind="combine", **both, s=other, px=plan.width, mode=COMBINING["add"], **clipping())
+        [other] = [value for value in step.inputs if value is not None]
+        combine_all(plan, node.y, node.y, other, COMBINING["add"], clipping())
     else:
-        plan.emit(node.y, kind="combine", **fields, mode=ALONE, **ACTIVATIONS[step.op](step.attributes))
+        emit_alike(plan, node.y, as_it_lies(plan, node.y), [], kind="combine", mode=ALONE,
+                   **ACTIVATIONS[step.op](step.attributes))
 
 
 def pointwise(plan: Builder, conv: Convolution) -> None:
@@ -167,20 +168,50 @@ def scale_fields(plan: Builder, node: Node, reads: list[Any]) -> dict[str, Any]:
 
 @lowers("linear")
 def linear(plan: Builder, node: Node) -> None:
-    """A product over the rows of the batch; what was flattened is read where it lies."""
+    """A product over the rows of all leading axes."""
     x, w, b = (node.inputs[name] for name in "xwb")
     assert x is not None
     if w is None or w.data is None or (b is not None and b.data is None):
         raise refuse(node, "its weights are computed, expected constants")
-    if len(x.shape) != 2:
-        raise refuse(node, f"its input has the shape {x.shape}, expected (N, features)")
-    placed, width = plan.placed(x), plan.width
-    bias = np.zeros(len(w.data), w.dtype) if b is None or b.data is None else b.data
-    pixels = np.arange(placed.pixels) * width  # more than one: a map that was flattened
-    plan.emit(node.y, **product_fields(plan, w.data, bias), x=0, px=placed.pixels * width,
-              **rows_of(1, 1, placed.shape[0], width), ys=placed.shape[0] * width, reads=[placed],
-              **last_store(plan, node),
-              off=plan.table(lambda: (placed.offsets(width)[:, None] + pixels).ravel()))
+    linear_product(plan, node, x, w.data, np.zeros(len(w.data), w.dtype) if b is None or b.data is None else b.data)
+
+
+def linear_product(plan: Builder, node: Node, x: Value, w: np.ndarray, b: np.ndarray) -> None:
+    """x (..., I) times wᵀ (O, I), plus b; what was flattened, or is seen otherwise, is read where it lies."""
+    rows, width, (outputs, inputs) = math.prod(x.shape[:-1]), plan.width, w.shape
+    seen = rows_and_terms(plan, x, rows, inputs)
+    if seen is None:
+        plan.plain(x)
+        seen = rows_and_terms(plan, x, rows, inputs)
+        assert seen is not None
+    view, step, terms = seen
+    y = Value(node.y.name, (rows, outputs), node.y.dtype)  # one row of pixels, as the product has them
+    adds = any(step.op == "add" for step in node.after) and len(node.y.shape) != 2
+    plan.emit(y, **product_fields(plan, w, b), x=view.address, mode=view.space, px=step,
+              **rows_of(1, 1, rows, width), ys=rows * width, reads=view.stores, off=plan.table(terms),
+              **(clipping() if adds else last_store(plan, node)))
+    plan.see(node.y, plan.view(y))
+    for later in node.after if adds else ():
+        add_afterwards(plan, node, later)
+
+
+def rows_and_terms(plan: Builder, x: Value, rows: int, inputs: int) -> tuple[View, int, Table] | None:
+    """A view of x (rows, inputs), how far its rows are apart, and where the inputs of one lie; None: no such view."""
+    view = plan.view(x)
+    groups = view.by((rows, inputs))
+    if groups is None or view.space == CONSTANTS:
+        return None
+    leading, trailing = merged(groups[0]), groups[1]
+    if len(leading) > 1 or any(axis.entry or axis.step < 0 for axis in leading):
+        return None
+    steps, _, table = compact(view, [(axis.extent, axis.entry) for axis in trailing])
+    def terms() -> np.ndarray:
+        places, entries = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        for axis, entry in zip(trailing, steps):
+            places = (places[:, None] + np.arange(axis.extent) * axis.step).ravel()
+            entries = (entries[:, None] + np.arange(axis.extent) * entry).ravel()
+        return places + table()[entries]
+    return view, leading[0].step if leading else 0, terms
 
 
 def dense(plan: Builder, conv: Convolution) -> None:

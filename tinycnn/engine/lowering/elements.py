@@ -1,0 +1,118 @@
+"""Element-wise operations on one array or two, in whatever order the elements lie."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..graph import Node, Value
+from ..layout import Part, Placed, as_map, blocks
+from ..packing import vector
+from ..views import View, as_blocks
+from .moves import expanded, in_order
+from .rules import ACTIVATIONS, ALONE, COMBINING, last_store, lowers
+
+if TYPE_CHECKING:
+    from ..plan import Builder
+
+REVERSED = {"sub": 7, "div": 8}  # the second operand is the first of the operation
+
+
+def as_it_lies(plan: Builder, x: Value) -> Placed | Part:
+    """A value in the order in which it is there: blocks of channels, or plain."""
+    if x in plan.where:
+        return plan.whole(x)
+    placed = plan.view(x).placed
+    return placed if placed is not None and placed.is_whole else plan.plain(x)
+
+
+def emit_alike(plan: Builder, y: Value, x: Placed | Part, reads: list[Any], **fields: Any) -> None:
+    """An operation on all elements of x, one after the other, whose result lies as x does. `n`, ... say how many."""
+    size = int(np.prod(y.shape))
+    if isinstance(x, Placed):
+        n, c, _, _ = x.shape
+        count = blocks(c, plan.width)
+        storage = plan.storage(count * plan.width * n * x.pixels)
+        view = View.of(Placed.whole(x.shape, storage), plan.width)
+        extents = {"blocks": count, "images": n, "n": x.pixels}
+    else:
+        storage = plan.storage(plan.padded(size) + plan.width)
+        view, extents = View.plain(size, storage), {"blocks": 1, "images": 1, "n": plan.padded(size) // plan.width}
+    plan.emit_into(storage, x=x, reads=[x, *reads], **extents, **fields)
+    plan.see(y, view)
+
+
+@lowers(*ACTIVATIONS)
+def activation(plan: Builder, node: Node) -> None:
+    """An activation that no last store took."""
+    x = node.inputs["x"]
+    assert x is not None
+    emit_alike(plan, node.y, as_it_lies(plan, x), [], kind="combine", mode=ALONE,
+               **ACTIVATIONS[node.op](node.attributes))
+
+
+@lowers(*COMBINING)
+def combine(plan: Builder, node: Node) -> None:
+    """Two arrays that broadcast to one shape; one of them may be a constant."""
+    a, b = node.inputs.values()
+    assert a is not None
+    assert b is not None
+    for x, other, mode in ((a, b, COMBINING[node.op]), (b, a, REVERSED.get(node.op, COMBINING[node.op]))):
+        if other.data is not None:
+            with_constant(plan, node, x, other.data, mode)
+            return
+        if x.shape == node.y.shape and x in plan.where and other.shape == (*x.shape[:2], *[1] * (len(x.shape) - 2)):
+            first, second = plan.whole(x), plan.whole(other)
+            emit_alike(plan, node.y, first, [second], kind="combine", s=second, mode=mode,
+                       px=plan.width if other.shape == x.shape else 0, **last_store(plan, node))
+            return
+    combine_all(plan, node.y, a, b, COMBINING[node.op], last_store(plan, node))
+
+
+def combine_all(plan: Builder, y: Value, a: Value, b: Value, mode: int, store: dict[str, Any]) -> None:
+    """Two computed arrays, each repeated to the shape of y first: in blocks if one of them lies so."""
+    first: Placed | Part
+    second: Placed | Part
+    if a in plan.where or b in plan.where:
+        first, second = in_blocks(plan, a, y.shape), in_blocks(plan, b, y.shape)
+    else:
+        first, second = in_order(plan, a, y.shape), in_order(plan, b, y.shape)
+    emit_alike(plan, y, first, [second], kind="combine", s=second, mode=mode, px=plan.width, **store)
+
+
+def in_blocks(plan: Builder, value: Value, shape: tuple[int, ...]) -> Placed:
+    """A value broadcast to a shape, in blocks of channels."""
+    if value.shape == shape:
+        return plan.whole(value)
+    repeated = Value(value.name, shape, value.dtype)
+    plan.see(repeated, expanded(plan, value, shape))
+    return plan.whole(repeated)
+
+
+def with_constant(plan: Builder, node: Node, x: Value, constant: np.ndarray, mode: int) -> None:
+    """x and a constant: a number, one for each channel, or an array."""
+    shape = node.y.shape
+    if x.shape != shape:
+        repeated = Value(x.name, shape, x.dtype)
+        plan.see(repeated, expanded(plan, x, shape))
+        x = repeated
+    first = as_it_lies(plan, x)
+    values, px = constants_for(plan, shape, constant, first)
+    emit_alike(plan, node.y, first, [], kind="combine", mode=mode, w=plan.constant(values), px=px,
+               **last_store(plan, node))
+
+
+def constants_for(plan: Builder, shape: tuple[int, ...], constant: np.ndarray,
+                  first: Placed | Part) -> tuple[np.ndarray, int]:
+    """A constant in the order of the other operand, and how far it is from one vector of it to the next."""
+    width, blocked = plan.width, isinstance(first, Placed)
+    channels = blocks(first.shape[1], width) * width if isinstance(first, Placed) else width
+    if constant.size == 1:
+        return np.full(channels, constant.ravel()[0]), 0
+    aligned = constant.reshape((1,) * (len(shape) - constant.ndim) + constant.shape)
+    if blocked and as_map(shape)[1] == aligned.size == aligned.shape[1]:
+        return vector(aligned.ravel(), width), 0
+    full = np.broadcast_to(constant, shape)
+    if isinstance(first, Placed):
+        return as_blocks(first.shape, full, width), width
+    return np.append(full.ravel(), np.ones(-full.size % width, full.dtype)), width
