@@ -200,11 +200,11 @@ class Builder(PlainOrder):
     def _write_output(self, value: Value, number: int) -> None:
         if value in self.written:
             return
-        if self.view(value).placed is None:
+        placed = self.view(value).placed
+        if placed is None:
             self.move(self.view(value), View.plain(int(np.prod(value.shape)), space=number))
             self.emitted[-1].label = "output"
             return
-        placed = self.where[value]
         n, c, _, _ = placed.shape
         fields = {"kind": "write_output", "mode": number, "images": n, "k": c, "n": placed.pixels, "y": 0,
                   "off": self.table(lambda: placed.offsets(self.width))}

@@ -86,6 +86,29 @@ def to_pixels(plan: Builder, node: Node) -> None:
     plan.see(node.y, view.with_axes([groups[i] for i in np.argsort(BLOCKS["pixel_unshuffle"])]))
 
 
+@lowers("channel_shuffle")
+def channel_shuffle(plan: Builder, node: Node) -> None:
+    """Channels as a matrix of so many rows, transposed; on maps a pass has made it a `pick`."""
+    x, count = sole_input(node), node.attributes["groups"]
+    n, c, *rest = x.shape
+    view, (images, rows, columns, *others) = axes_of(plan, x, (n, count, c // count, *rest))
+    plan.see(node.y, view.with_axes([images, columns, rows, *others]))
+
+
+@lowers("concat_shuffle_split")
+def concat_shuffle_split(plan: Builder, node: Node) -> None:
+    """The channels of two in turn, and the halves of that; on maps a pass has made it a `pick`."""
+    [a, b] = node.inputs.values()
+    assert a is not None
+    n, c, *rest = a.shape
+    mixed = Value(node.y.name, (n, 2 * c, *rest), a.dtype)
+    target, axes = plan.target(mixed), dense((n, c, 2, *rest))
+    for i, x in enumerate((a, b)):
+        plan.move(plan.view(x), target.with_axes([axes[:2], axes[3:]]).moved(axes[2], i))
+    for i, half in enumerate(node.outputs):
+        plan.see(half, cut(plan, mixed, 1, i * c, c))
+
+
 # ---------------------------------------------------------------- parts
 def cut(plan: Builder, x: Value, axis: int, begin: int, extent: int, step: int = 1) -> View:
     """Every step-th element from `begin` on along an axis."""
