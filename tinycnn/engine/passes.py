@@ -183,7 +183,7 @@ def address_channels(graph: Graph) -> Graph:
     moving = {}
     for node in graph.nodes:
         found = _structure(node, channels)
-        if found is not None:
+        if found is not None and all(found):
             known.update(zip(node.outputs, found))
             moving.update(dict.fromkeys(node.outputs))
     wanted = set(graph.outputs) | {value for node in graph.nodes if moving.keys().isdisjoint(node.outputs)

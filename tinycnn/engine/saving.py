@@ -65,6 +65,10 @@ def _plain(value: Any) -> Any:
         return {type(value).__name__: [_plain(part) for part in value]}
     if isinstance(value, slice):
         return {"slice": [value.start, value.stop, value.step]}
+    if value is Ellipsis:
+        return {"ellipsis": None}
+    if isinstance(value, np.ndarray):
+        return {"array": [value.dtype.str, value.tolist()]}
     if isinstance(value, np.dtype):
         return {"dtype": value.str}
     if isinstance(value, np.generic):
@@ -88,6 +92,10 @@ def _value_of(plain: Any) -> Any:
         return {"tuple": tuple, "list": list}[kind](map(_value_of, body))
     if kind == "slice":
         return slice(*body)
+    if kind == "ellipsis":
+        return Ellipsis
+    if kind == "array":
+        return np.array(body[1], np.dtype(body[0]))
     if kind == "dtype":
         return np.dtype(body)
     raise ValueError(f"an attribute of kind {kind!r}")

@@ -110,18 +110,18 @@ def concat_shuffle_split(plan: Builder, node: Node) -> None:
 
 
 # ---------------------------------------------------------------- parts
-def cut(plan: Builder, x: Value, axis: int, begin: int, extent: int, step: int = 1) -> View:
-    """Every step-th element from `begin` on along an axis."""
-    view, groups = single_axes(plan, x)
+def cut(plan: Builder, x: Value, axis: int, begin: int, extent: int) -> View:
+    """Elements from `begin` on along an axis."""
+    view, groups = single_axes(plan, x, [axis])
     [old] = groups[axis]
-    groups[axis] = (Axis(extent, step * old.step, step * old.entry),)
+    groups[axis] = (old._replace(extent=extent),)
     return view.with_axes(groups).moved(old, begin)
 
 
-def single_axes(plan: Builder, x: Value) -> tuple[View, Groups]:
-    """A view of x, and the one axis for each of its own (of extent 1 too); copied first where there are none."""
+def single_axes(plan: Builder, x: Value, which: list[int]) -> tuple[View, Groups]:
+    """A view of x and its axes, of which some must be one each (of extent 1 too); copied first where they are not."""
     view, groups = axes_of(plan, x)
-    if any(len(group) > 1 for group in groups):
+    if any(len(groups[i]) > 1 for i in which):
         plan.plain(x)
         view, groups = axes_of(plan, x)
     return view, [group or (Axis(1, 0),) for group in groups]
@@ -144,18 +144,19 @@ def getitem(plan: Builder, node: Node) -> None:
     if any(isinstance(part, (np.ndarray, list, bool, np.bool_)) for part in parts):
         plan.see(node.y, picked(plan, x, np.arange(np.prod(x.shape)).reshape(x.shape)[index]))
         return
-    view, groups = single_axes(plan, x)
+    each = [(part, place) for part, place in whole_index(parts, len(x.shape)) if part is not None]
+    view, groups = single_axes(plan, x, [place for part, place in each if part != slice(None)])
     result: Groups = []
-    for part, place in whole_index(parts, len(x.shape)):
-        if part is None:
-            continue
-        [axis] = groups[place]
-        if isinstance(part, slice):
+    for part, place in each:
+        axis, *others = groups[place]
+        if others:
+            result.append(groups[place])
+        elif isinstance(part, slice):
             begin, end, step = part.indices(x.shape[place])
             result.append((Axis(len(range(begin, end, step)), step * axis.step, step * axis.entry),))
+            view = view.moved(axis, begin)
         else:
-            begin = int(part) % x.shape[place]
-        view = view.moved(axis, begin)
+            view = view.moved(axis, int(part) % x.shape[place])
     plan.see(node.y, view.with_axes(result))
 
 
