@@ -10,7 +10,8 @@
 # caller's array that is written.
 #
 #     for each row (all axes but the last)                                    rows, and parts of them, are shared out
-#         last axis without tables: a copy, or a loop with strides
+#         last axis without tables: a copy; squares of VW by VW that are turned, where on one side the rows lie side by
+#             side; or a loop with strides
 #         last axis with a table, the last but one without: stretches that lie side by side on both sides, each copied
 #             for many rows
 #         else: element by element
@@ -18,6 +19,18 @@
 cdef enum:
     AXES = 8
     AXIS = 5                    # numbers that describe one
+
+
+# The first n elements, or a vector of them if there are as many.
+cdef inline vf lanes_of(const real *x, ix n) noexcept nogil:
+    return vload(x) if n >= VW else vload_part(x, n)
+
+
+cdef inline void lanes_to(real *y, vf v, ix n) noexcept nogil:
+    if n >= VW:
+        vstore(y, v)
+    else:
+        vstore_part(y, v, n)
 
 
 cdef inline void copy_run(const real *x, real *y, ix n) noexcept nogil:
@@ -69,13 +82,58 @@ cdef void move_stretches(const int32_t *a, const int32_t *b, const real *x, cons
         i += j
 
 
+cdef inline void turn(const real *x, const ix *at, ix xs, real *y, const ix *to, ix ys, ix rows, ix n, bint reads) noexcept nogil:
+    """`rows` rows of n elements; those of x (if it `reads`), or of y, lie side by side, at distances xs or ys."""
+    cdef vf square[VW]
+    cdef ix p = 0, q, m
+    while p < n:
+        m = min(n - p, <ix>VW)
+        if reads:
+            for q in range(VW):
+                square[q] = lanes_of(x + at[0] + (p + q)*xs, rows) if q < m else vzero()
+            vtranspose(square)
+            for q in range(rows):
+                lanes_to(y + to[q] + p, square[q], m)
+        else:
+            for q in range(VW):
+                square[q] = lanes_of(x + at[q] + p, m) if q < rows else vzero()
+            vtranspose(square)
+            for q in range(m):
+                lanes_to(y + to[0] + (p + q)*ys, square[q], rows)
+        p += VW
+
+
+cdef void move_squares(const int32_t *a, const int32_t *b, const real *x, const int32_t *xt, real *y,
+                       const int32_t *yt, ix row, ix rows, ix n) noexcept nogil:
+    """Rows of which the elements follow each other on one side, and the rows themselves, as long as they do, on the other."""
+    cdef ix at[VW]
+    cdef ix to[VW]
+    cdef ix j, end = row + rows
+    cdef bint reads = b[3] == 1
+    while row < end:
+        j = 0
+        while j < VW and row + j < end:
+            at[j], to[j] = xt[(row + j)*a[2]] + (row + j)*a[1], yt[(row + j)*a[4]] + (row + j)*a[3]
+            if (at[j] - at[0] if reads else to[j] - to[0]) != j:
+                break
+            j += 1
+        if j < 3:
+            j = 1
+            copy_strided(x + at[0], b[1], y + to[0], b[3], n)
+        else:
+            turn(x, at, b[1], y, to, b[3], j, n, reads)
+        row += j
+
+
 cdef void move_rows(const int32_t *a, const int32_t *b, const real *x, const int32_t *xt, real *y, const int32_t *yt,
                     ix row, ix rows, ix first, ix n) noexcept nogil:
     """Rows of axis a, from `row` on, of n elements of axis b, from `first` on."""
     cdef ix i, r
     cdef const real *from_row
     cdef real *to_row
-    if b[2] == 0 and b[4] == 0:
+    if b[2] == 0 and b[4] == 0 and rows > 2 and (b[1] == 1) != (b[3] == 1) and b[1] != 0:
+        move_squares(a, b, x + first*b[1], xt, y + first*b[3], yt, row, rows, n)
+    elif b[2] == 0 and b[4] == 0:
         for r in range(row, row + rows):
             copy_strided(x + r*a[1] + xt[r*a[2]] + first*b[1], b[1], y + r*a[3] + yt[r*a[4]] + first*b[3], b[3], n)
     elif a[2] == 0 and a[4] == 0:

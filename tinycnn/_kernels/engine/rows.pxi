@@ -3,17 +3,6 @@
 # columns, from end to end.  r: -1, or the number of the caller's array that is written.
 
 # ---------------------------------------------------------------- softmax of low x: mode 0; its logarithm: mode 1
-cdef inline vf lanes_of(const real *x, ix n) noexcept nogil:
-    return vload(x) if n >= VW else vload_part(x, n)
-
-
-cdef inline void lanes_to(real *y, vf v, ix n) noexcept nogil:
-    if n >= VW:
-        vstore(y, v)
-    else:
-        vstore_part(y, v, n)
-
-
 cdef void softmax_row(const real *x, real *y, ix k, real factor, bint logarithm) noexcept nogil:
     cdef real m, total
     cdef vf shift
