@@ -8,7 +8,7 @@ import numpy as np
 
 from .graph import Value
 from .layout import Part, Placed, Storage, as_map, blocks
-from .views import ARENA, AXES, CONSTANTS, Pair, View, compact, paired
+from .views import ARENA, AXES, CONSTANTS, Axis, Pair, View, compact, paired
 
 
 class PlainOrder:
@@ -43,9 +43,7 @@ class PlainOrder:
         return self.views[value]
 
     def see(self, value: Value, view: View) -> None:
-        """A value's elements lie there; one that would take too many axes is copied."""
-        if len(view.axes) > AXES - 2:
-            view = self.copied(view)
+        """A value's elements lie there."""
         self.views[value] = view
         if view.placed is not None and view.placed.shape == as_map(value.shape):
             self.where[value] = view.placed
@@ -104,6 +102,14 @@ class PlainOrder:
             assert pairs is not None
         if y.table is not None:  # channels last, where the other side has them side by side
             pairs.sort(key=lambda pair: pair.y_entry != 0 and pair.x == 1)
+        self._move(x, y, pairs)
+
+    def _move(self, x: View, y: View, pairs: list[Pair]) -> None:
+        if len(pairs) > AXES:  # more than the kernel takes: one operation for each index of the first
+            [extent, *steps], rest = pairs[0], pairs[1:]
+            for i in range(extent):
+                self._move(x.moved(Axis(1, *steps[:2]), i), y.moved(Axis(1, *steps[2:]), i), rest)
+            return
         x_entries, x_size, x_table = compact(x, [(p.extent, p.x_entry) for p in pairs])
         y_entries, y_size, y_table = compact(y, [(p.extent, p.y_entry) for p in pairs])
         pairs = joined([Pair(p.extent, p.x, e, p.y, f) for p, e, f in zip(pairs, x_entries, y_entries)])

@@ -131,7 +131,7 @@ def dense(shape: Shape) -> list[Axis]:
 
 
 def paired(x: Sequence[Axis], y: Sequence[Axis]) -> list[Pair] | None:
-    """Common axes of two views of as many elements; None where there are none, or more than a kernel takes."""
+    """Common axes of two views of as many elements; None where there are none."""
     left, other = list(x), list(y)
     pairs: list[Pair] = []
     while left and other:
@@ -143,7 +143,7 @@ def paired(x: Sequence[Axis], y: Sequence[Axis]) -> list[Pair] | None:
             if axis.extent > inner:
                 rest.append(Axis(axis.extent // inner, axis.step * inner, axis.entry * inner))
         pairs.insert(0, Pair(inner, a.step, a.entry, b.step, b.entry))
-    return pairs if len(pairs) <= AXES else None
+    return pairs
 
 
 def compact(view: View, steps: Sequence[tuple[int, int]]) -> tuple[list[int], int, Table]:

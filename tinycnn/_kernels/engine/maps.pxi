@@ -204,36 +204,31 @@ cdef void affine(const Op *g, const Run *run, int t, int threads) noexcept nogil
 # ---------------------------------------------------------------- into the layout, within it, out of it
 cdef void read_input(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """The caller's x (N, k, n pixels) -> blocks of channels; the channels that fill up the last block are 0."""
-    cdef ix plane, block, image, lane, p, c, planes = g.blocks*g.images
-    cdef const real *x = <const real *>run.io[g.mode]
-    cdef const real *row
-    cdef real *y
-    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
+    cdef ix at[VW]
+    cdef ix zero = 0, plane, block, image, q, first, last, planes = g.blocks*g.images
+    cdef ix begin = share(planes*g.n, t, threads), end = share(planes*g.n, t + 1, threads)
+    for plane in range(begin//g.n, (end + g.n - 1)//g.n):
         block, image = plane//g.images, plane%g.images
-        y = run.arena + g.y + plane*g.n*VW
-        for lane in range(VW):
-            c = block*VW + lane
-            row = x + (image*g.k + c)*g.n
-            if c < g.k:
-                for p in range(g.n):
-                    y[p*VW + lane] = row[p]
-            else:
-                for p in range(g.n):
-                    y[p*VW + lane] = 0
+        first, last = max(begin - plane*g.n, 0), min(end - plane*g.n, g.n)
+        for q in range(VW):
+            at[q] = (image*g.k + block*VW + q)*g.n + first
+        turn(<const real *>run.io[g.mode], at, 1, run.arena + g.y + (plane*g.n + first)*VW, &zero, VW,
+             max(min(g.k - block*VW, <ix>VW), 0), VW, last - first, False)
 
 
 cdef void write_output(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """Channels, wherever they lie, -> the caller's y (N, k, n pixels)."""
-    cdef ix item, image, c, p, items = g.images*g.k
+    cdef ix to[VW]
+    cdef ix item = share(g.images*g.k, t, threads), end = share(g.images*g.k, t + 1, threads), c, j, at
     cdef const int32_t *off = run.tables + g.off
-    cdef const real *x
-    cdef real *y
-    for item in range(share(items, t, threads), share(items, t + 1, threads)):
-        image, c = item//g.k, item%g.k
-        x = run.arena + off[c] + image*g.n*VW
-        y = <real *>run.io[g.mode] + item*g.n
-        for p in range(g.n):
-            y[p] = x[p*VW]
+    while item < end:
+        c, j = item%g.k, 0
+        while j < VW and c + j < g.k and item + j < end and off[c + j] == off[c] + j:
+            to[j] = (item + j)*g.n
+            j += 1
+        at = off[c] + item//g.k*g.n*VW
+        turn(run.arena, &at, VW, <real *>run.io[g.mode], to, 1, j, j, g.n, True)
+        item += j
 
 
 cdef void gather(const Op *g, const Run *run, int t, int threads) noexcept nogil:

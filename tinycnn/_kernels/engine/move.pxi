@@ -82,8 +82,12 @@ cdef void move_stretches(const int32_t *a, const int32_t *b, const real *x, cons
         i += j
 
 
-cdef inline void turn(const real *x, const ix *at, ix xs, real *y, const ix *to, ix ys, ix rows, ix n, bint reads) noexcept nogil:
-    """`rows` rows of n elements; those of x (if it `reads`), or of y, lie side by side, at distances xs or ys."""
+cdef inline void turn(const real *x, const ix *at, ix xs, real *y, const ix *to, ix ys, ix rows, ix lanes, ix n,
+                      bint reads) noexcept nogil:
+    """`rows` rows of n elements; those of x (if it `reads`), or of y, lie side by side, at distances xs or ys.
+
+    lanes: how many are written side by side; those beyond the rows are 0.
+    """
     cdef vf square[VW]
     cdef ix p = 0, q, m
     while p < n:
@@ -99,7 +103,7 @@ cdef inline void turn(const real *x, const ix *at, ix xs, real *y, const ix *to,
                 square[q] = lanes_of(x + at[q] + p, m) if q < rows else vzero()
             vtranspose(square)
             for q in range(m):
-                lanes_to(y + to[0] + (p + q)*ys, square[q], rows)
+                lanes_to(y + to[0] + (p + q)*ys, square[q], lanes)
         p += VW
 
 
@@ -121,7 +125,7 @@ cdef void move_squares(const int32_t *a, const int32_t *b, const real *x, const 
             j = 1
             copy_strided(x + at[0], b[1], y + to[0], b[3], n)
         else:
-            turn(x, at, b[1], y, to, b[3], j, n, reads)
+            turn(x, at, b[1], y, to, b[3], j, j, n, reads)
         row += j
 
 
