@@ -1,6 +1,6 @@
 # Arrays in plain order as (rows, k, n): what is computed over the middle axis.  With n = 1 that is along rows, in vectors;
-# else lanes are columns, a vector of them at a time (the last one in part).  One thread computes a row, or a vector of
-# columns, from end to end.  r: -1, or the number of the caller's array that is written.
+# else lanes are columns, a vector of them at a time (the last one in part); short rows of a softmax are turned into columns.
+# One thread computes a row, or a vector of columns, from end to end.  r: -1, or the number of the caller's array that is written.
 
 # ---------------------------------------------------------------- softmax of low x: mode 0; its logarithm: mode 1
 cdef void softmax_row(const real *x, real *y, ix k, real factor, bint logarithm) noexcept nogil:
@@ -43,13 +43,31 @@ cdef void softmax_columns(const real *x, real *y, ix k, ix n, ix lanes, real fac
         lanes_to(y + i*n, e - total if logarithm else e*total, lanes)
 
 
+cdef void softmax_turned(const real *x, real *y, ix rows, ix k, real factor, bint logarithm) noexcept nogil:
+    """Up to a vector of short rows, as columns."""
+    cdef real columns[2*VW*VW]
+    cdef ix at[VW]
+    cdef ix zero = 0, q
+    for q in range(VW):
+        at[q] = q*k
+    turn(x, at, 1, columns, &zero, VW, rows, VW, k, False)
+    softmax_columns(columns, columns, k, VW, VW, factor, logarithm)
+    turn(columns, &zero, VW, y, at, 1, rows, rows, k, True)
+
+
 cdef void softmax(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     cdef ix vectors = (g.n + VW - 1)//VW, items = g.rows*vectors, item, at
+    cdef bint short = g.n == 1 and g.k <= 2*VW
     cdef const real *x = run.arena + g.x
     cdef real *y = target(g, run)
+    if short:
+        items = (g.rows + VW - 1)//VW
     for item in range(share(items, t, threads), share(items, t + 1, threads)):
         at = item//vectors*g.k*g.n + item%vectors*VW
-        if g.n == 1:
+        if short:
+            at = item*VW*g.k
+            softmax_turned(x + at, y + at, min(<ix>VW, g.rows - item*VW), g.k, <real>g.low, g.mode)
+        elif g.n == 1:
             softmax_row(x + at, y + at, g.k, <real>g.low, g.mode)
         else:
             softmax_columns(x + at, y + at, g.k, g.n, g.n - item%vectors*VW, <real>g.low, g.mode)
