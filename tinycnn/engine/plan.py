@@ -113,10 +113,8 @@ class Builder(PlainOrder):
         return self.storages[-1]
 
     def scratch(self, size: int) -> Storage:
-        """Memory for the operation that is emitted next, alone."""
-        storage = self.storage(size)
-        storage.used_by(len(self.emitted))
-        return storage
+        """Memory for the operation alone whose field `t` it is."""
+        return self.storage(size)
 
     def constant(self, array: np.ndarray) -> int:
         """Where an array of constants lies; each begins at a line of the cache."""
@@ -150,7 +148,7 @@ class Builder(PlainOrder):
         reads: what must still be there when it runs.
         """
         number = len(self.emitted)
-        for used in (y, *fields.pop("reads", ()), fields.get("r")):
+        for used in (y, *fields.pop("reads", ()), fields.get("r"), fields.get("t")):
             for store in _storages(used):
                 store.used_by(number)
         label = "" if self.node is None else self.node.path or self.node.op
