@@ -1,6 +1,7 @@
 # An operation of a plan, as `tinycnn.engine.plan` writes it: a row of 64-bit fields in the order below (`FIELDS`).
-# Offsets count elements: x, y, r, s, t from the start of the arena, w, b, z, ahead from that of the constants, off and soff in the
-# table of integers.  The blocked layout: channel c of image n at row i, column j of a map of C channels lies at
+# Offsets count elements: x, y, r, s, t from the start of the arena, w, b, z, ahead from that of the constants, off and soff
+# in the table of integers, unless a kind says otherwise.  The blocked layout: channel c of image n at row i, column j of a
+# map of C channels lies at
 #
 #     ((c // VW * N + n) * H + i) * W + j) * VW + c % VW
 #
