@@ -106,7 +106,7 @@ class CompiledNet:
         >>> import tinycnn
         >>> net = tinycnn.compile(tinycnn.nn.Linear(3, 2), (1, 3), threads=1)
         >>> [timed.kernel for timed in net.profile(np.zeros((1, 3), np.float32))]
-        ['read_input', 'product', 'write_output']
+        ['product', 'write_output']
         """
         if rounds < 1:
             raise ValueError(f"profile: rounds must be at least 1, got {rounds!r}")
