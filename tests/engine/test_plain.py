@@ -267,7 +267,7 @@ def test_what_an_operation_writes_is_nothing_that_it_reads(name):
     net = NETS[name]
     plan, names = net._plan, {field: i for i, field in enumerate(UNIT.FIELDS)}
     for i, kind in enumerate(plan.kinds):
-        spans = [span for span in CHECKS[kind](Fields(names, plan.ops, i, plan.tables, UNIT.WIDTH, 1))
+        spans = [span for span in CHECKS[kind](Fields(names, UNIT.KINDS, plan.ops, i, plan.tables, UNIT.WIDTH, 1))
                  if span.space == "arena"]
         for j, one in enumerate(spans):
             for other in spans[:j]:
