@@ -9,7 +9,7 @@ from ..graph import Node
 from ..layout import Placed, as_map
 from ..packing import vector
 from ..passes import affine
-from .rules import ACTIVATIONS, ALONE, COMBINING, last_store, lowers, map_fields, refuse
+from .rules import ACTIVATIONS, ALONE, COMBINING, last_store, lowers, map_by_map, map_fields, refuse
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 @lowers("max_pool2d", "avg_pool2d")
 def pool(plan: Builder, node: Node) -> None:
     """Windows of any size."""
-    placed, window = plan.whole(node.inputs["x"]), node.attributes["window"]
-    fields = map_fields(plan, placed, node.y)
-    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = window
+    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = node.attributes["window"]
     mode = 0 if node.op == "max_pool2d" else 2 if node.attributes["count_include_pad"] else 1
-    plan.emit(node.y, kind="pool", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left, n=bottom,
-              px=right, mode=mode, t=plan.scratch(plan.threads * placed.shape[3] * plan.width))
+    for _, _, fields in map_by_map(plan, plan.placed(node.inputs["x"]), node.y):
+        plan.emit_into(kind="pool", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left, n=bottom,
+                       px=right, mode=mode, t=plan.scratch(plan.threads * fields["wd"] * plan.width))
 
 
 @lowers("adaptive_avg_pool2d", "adaptive_max_pool2d")

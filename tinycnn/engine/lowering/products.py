@@ -12,7 +12,18 @@ import numpy as np
 from ..graph import Node, Step, Value
 from ..layout import Part, Placed, blocks
 from ..packing import pack_channels, pack_panels, vector, winograd_weights
-from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, last_store, lowers, map_fields, refuse, residual
+from .rules import (
+    ACTIVATIONS,
+    ALONE,
+    COMBINING,
+    clipping,
+    last_store,
+    lowers,
+    map_by_map,
+    map_fields,
+    refuse,
+    residual,
+)
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -260,22 +271,14 @@ def depthwise(plan: Builder, conv: Convolution) -> None:
     """Each channel by itself; of an input whose channels lie in several maps each map is convolved, as it lies."""
     node, width = conv.node, plan.width
     placed = plan.whole(conv.x) if any(step.op == "add" for step in node.after) else plan.placed(conv.x)
-    n, c, h, wd = placed.shape
+    c, wd = conv.x.shape[1], conv.x.shape[3]
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
-    oh, ow = node.y.shape[2:]
-    taps, zeros, store, results = conv.w.reshape(c, -1), plan.zeros(wd * width), last_store(plan, node), []
-    for i, source in enumerate(placed.stores):
-        here = placed.store == i
-        channel = placed.channel[here]
-        count = blocks(int(channel.max()) + 1, width)
-        weights, biases = np.zeros((count * width, kh * kw)), np.zeros(count * width)
+    taps, zeros, store = conv.w.reshape(c, -1), plan.zeros(wd * width), last_store(plan, node)
+    for here, channel, fields in map_by_map(plan, placed, node.y):
+        weights, biases = np.zeros((fields["blocks"] * width, kh * kw)), np.zeros(fields["blocks"] * width)
         weights[channel], biases[channel] = taps[here], conv.b[here]
-        result = plan.storage(count * width * n * oh * ow)
-        plan.emit_into(result, kind="depthwise", x=source, reads=[source], images=n, blocks=count, h=h, wd=wd, oh=oh,
-                       ow=ow, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left,
+        plan.emit_into(kind="depthwise", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left,
                        w=plan.constant(pack_channels(weights, width)), b=plan.constant(biases), z=zeros, **store)
-        results.append(result)
-    plan.place(node.y, Placed((n, c, oh, ow), results, placed.store, placed.channel))
 
 
 def winograd(plan: Builder, conv: Convolution) -> None:

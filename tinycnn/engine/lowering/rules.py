@@ -1,7 +1,7 @@
 """What all rules share: how they are entered, what they refuse, last stores, the fields of operations on whole maps."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,6 +79,24 @@ def map_fields(plan: Builder, placed: Placed, y: Value) -> dict[str, Any]:
     _, _, oh, ow = as_map(y.shape)
     return {"x": placed, "reads": [placed], "images": n, "blocks": blocks(c, plan.width), "h": h, "wd": w, "oh": oh,
             "ow": ow}
+
+
+def map_by_map(plan: Builder, placed: Placed, y: Value) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
+    """For an operation that treats each channel by itself: each of the maps that hold them is its input as it lies.
+
+    Gives the channels of the value that a map holds (a mask), their places in it, and the fields of the operation.
+    """
+    n, c, h, wd = placed.shape
+    _, _, oh, ow = as_map(y.shape)
+    results = []
+    for i, source in enumerate(placed.stores):
+        here = placed.store == i
+        channel = placed.channel[here]
+        count = blocks(int(channel.max()) + 1, plan.width)
+        results.append(plan.storage(count * plan.width * n * oh * ow))
+        yield here, channel, {"y": results[-1], "x": source, "reads": [source], "images": n, "blocks": count, "h": h,
+                              "wd": wd, "oh": oh, "ow": ow}
+    plan.place(y, Placed((n, c, oh, ow), results, placed.store, placed.channel))
 
 
 COMBINING = {"add": 0, "sub": 1, "mul": 2, "div": 3, "maximum": 4, "minimum": 5, "scale_channels": 2}
