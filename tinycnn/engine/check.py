@@ -201,7 +201,10 @@ def winograd(m: int) -> Callable[[Fields], Iterator[Span]]:
         yield arena(f.y, f.blocks * f.images * f.oh * f.ow * f.width, written=True)
         if f.r >= 0:
             yield arena(f.r, f.blocks * f.images * f.oh * f.ow * f.width)
-        yield arena(f.t, places * ((inputs * f.n | 1) + (f.blocks * f.n | 1)) * f.width, written=True)
+        memory = places * ((inputs * f.n | 1) + (f.blocks * f.n | 1)) * f.width
+        if f.mode > 0 and f.s < memory:
+            raise PlanError(f"{f.s} elements for the tiles of a band that need {memory}")
+        yield arena(f.t, memory + (f.threads - 1) * f.s if f.mode > 0 else memory, written=True)
         yield constants(f.w, places * f.k * f.blocks * f.width)
         yield constants(f.b, f.blocks * f.width)
         yield constants(f.z, f.blocks * f.width)
