@@ -12,6 +12,7 @@ import numpy as np
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
+MOST_POWER = 2**31  # the largest exponent
 
 
 class PlanError(RuntimeError):
@@ -37,6 +38,10 @@ class Fields:
 
     def __getattr__(self, name: str) -> int:
         return int(self._rows[self.number, self._names[name]])
+
+    def real(self, name: str) -> float:
+        """A field that holds a floating number."""
+        return float(self._rows[self.number, self._names[name]].view(np.float64))
 
     def member(self, i: int) -> Fields:
         """The fields of the i-th operation after this one."""
@@ -99,19 +104,29 @@ def depthwise(f: Fields) -> Iterator[Span]:
 
 def pool(f: Fields) -> Iterator[Span]:
     """See maps.pxi."""
-    positive(f, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw")
-    planes = f.blocks * f.images * f.width
-    yield arena(f.x, planes * f.h * f.wd)
-    yield arena(f.y, planes * f.oh * f.ow, written=True)
+    yield from resized(f)
+    positive(f, "kh", "kw", "sh", "sw", "dh", "dw")
     yield arena(f.t, f.threads * f.wd * f.width, written=True)
 
 
-def adaptive_pool(f: Fields) -> Iterator[Span]:
-    """See maps.pxi."""
+def resized(f: Fields) -> Iterator[Span]:
+    """Maps of one size to maps of another."""
     positive(f, "blocks", "images", "h", "wd", "oh", "ow")
     planes = f.blocks * f.images * f.width
     yield arena(f.x, planes * f.h * f.wd)
     yield arena(f.y, planes * f.oh * f.ow, written=True)
+
+
+def resize(f: Fields) -> Iterator[Span]:
+    """See resize.pxi."""
+    yield from resized(f)
+    positive(f, "kh", "kw")
+    for start, count, size in ((f.off, f.kh * f.oh, f.h), (f.off + f.kh * f.oh, f.kw * f.ow, f.wd)):
+        low, high = f.table(start, count)
+        if low < 0 or high >= size:
+            raise PlanError(f"places [{low}, {high}] of {size}")
+    yield constants(f.w, f.kh * f.oh + f.kw * f.ow)
+    yield arena(f.t, f.threads * f.wd * f.width, written=True)
 
 
 def global_mean(f: Fields) -> Iterator[Span]:
@@ -121,21 +136,98 @@ def global_mean(f: Fields) -> Iterator[Span]:
     yield arena(f.y, f.blocks * f.images * f.width, written=True)
 
 
-def combine(f: Fields) -> Iterator[Span]:
-    """See maps.pxi."""
+def maps(f: Fields) -> Iterator[Span]:
+    """Maps of n pixels to maps of the same size."""
     positive(f, "blocks", "images", "n")
     planes = f.blocks * f.images * f.width
     yield arena(f.x, planes * f.n)
     yield arena(f.y, planes * f.n, written=True)
+
+
+def stored(f: Fields) -> Iterator[Span]:
+    """The same, with a residual in the last store."""
+    yield from maps(f)
+    if f.r >= 0:
+        yield arena(f.r, f.blocks * f.images * f.width * f.n)
+
+
+def combine(f: Fields) -> Iterator[Span]:
+    """See maps.pxi."""
+    yield from stored(f)
+    if f.px not in (0, f.width):
+        raise PlanError(f"a second operand in steps of {f.px}, expected 0 or {f.width}")
     if f.s >= 0:
-        yield arena(f.s, planes * (f.n if f.px else 1))
+        yield arena(f.s, f.blocks * f.images * f.width * (f.n if f.px else 1))
 
 
 def affine(f: Fields) -> Iterator[Span]:
     """See maps.pxi."""
-    yield from combine(f)
+    yield from stored(f)
+    if f.mode not in (0, 1, 2):
+        raise PlanError(f"mode {f.mode}, expected 0, 1 or 2")
+    if f.mode == 1:
+        yield arena(f.s, 2 * f.blocks * f.images * f.width)
+        return
+    size = f.blocks * f.width * (f.n if f.mode == 2 else 1)
+    yield constants(f.w, size)
+    yield constants(f.b, size)
+
+
+def moments(f: Fields) -> Iterator[Span]:
+    """See norm.pxi."""
+    positive(f, "blocks", "images", "n")
+    planes = f.blocks * f.images * f.width
+    yield arena(f.x, planes * f.n)
+    yield arena(f.y, 2 * planes, written=True)
+
+
+def factors(f: Fields) -> Iterator[Span]:
+    """See norm.pxi."""
+    positive(f, "blocks", "images", "k", "rows")
+    if f.k > f.blocks * f.width or f.k % f.rows:
+        raise PlanError(f"{f.k} channels in {f.rows} groups and {f.blocks} blocks of {f.width}")
+    planes = f.blocks * f.images * f.width
+    yield arena(f.s, 2 * planes)
+    yield arena(f.y, 2 * planes, written=True)
+    yield constants(f.w, f.k)
+    yield constants(f.b, f.k)
+    yield constants(f.z, 4 + 2 * f.k)
+
+
+def across_channels(f: Fields) -> Iterator[Span]:
+    """Maps of k channels, whose last block has lanes that count and may have others."""
+    yield from maps(f)
+    if not (f.blocks - 1) * f.width < f.k <= f.blocks * f.width:
+        raise PlanError(f"{f.k} channels in {f.blocks} blocks of {f.width}")
+
+
+def l2_norm(f: Fields) -> Iterator[Span]:
+    """See pixel_norm.pxi."""
+    yield from across_channels(f)
     yield constants(f.w, f.blocks * f.width)
-    yield constants(f.b, f.blocks * f.width)
+
+
+def local_response(f: Fields) -> Iterator[Span]:
+    """See pixel_norm.pxi."""
+    yield from across_channels(f)
+    positive(f, "rows")
+    yield constants(f.w, 3)
+    yield arena(f.t, f.threads * (f.blocks * f.width + f.rows), written=True)
+
+
+def unary(f: Fields) -> Iterator[Span]:
+    """See unary.pxi."""
+    positive(f, "n")
+    if f.mode not in range(6) or not abs(f.real("low")) <= MOST_POWER:
+        raise PlanError(f"function {f.mode}, or an exponent of {f.real('low')}")
+    yield arena(f.x, f.n * f.width)
+    yield arena(f.y, f.n * f.width, written=True)
+
+
+def prelu(f: Fields) -> Iterator[Span]:
+    """See unary.pxi."""
+    yield from maps(f)
+    yield constants(f.w, f.blocks * f.width)
 
 
 def read_input(f: Fields) -> Iterator[Span]:
@@ -236,10 +328,11 @@ def strip(f: Fields) -> Iterator[Span]:
 
 
 CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
-    "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": adaptive_pool,
+    "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": resized,
     "global_mean": global_mean, "combine": combine, "affine": affine, "read_input": read_input,
     "write_output": write_output, "gather": gather, "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
-    "strip": strip,
+    "strip": strip, "resize": resize, "moments": moments, "factors": factors, "l2_norm": l2_norm,
+    "local_response": local_response, "unary": unary, "prelu": prelu,
 }
 
 

@@ -95,6 +95,9 @@ cdef void global_mean(const Op *g, const Run *run, int t, int threads) noexcept 
 
 # ---------------------------------------------------------------- element by element
 cdef enum:
+    PIECE = 128                 # pixels that are finished while they lie in the first cache, with what they are made of
+
+cdef enum:
     ADD = 0
     SUBTRACT = 1
     MULTIPLY = 2
@@ -116,7 +119,7 @@ cdef inline vf combined(vf a, vf b, ix how) noexcept nogil:
     if how == LARGER:
         return vmax_nan(a, b)
     if how == SMALLER:
-        return vmin(b, a)
+        return vmin_nan(a, b)
     return a
 
 
@@ -127,42 +130,70 @@ cdef inline void combine_run(const real *a, const real *b, real *y, ix n, ix ste
         vstore(y + i*VW, combined(vload(a + i*VW), vload(b + i*step), how))
 
 
+cdef inline ix pieces(const Op *g) noexcept nogil:
+    """Into how many pieces of at most PIECE pixels a plane is cut."""
+    return (g.n + PIECE - 1)//PIECE
+
+
+cdef void store_piece(const Op *g, const Run *run, ix at, ix count) noexcept nogil:
+    """The last store of `count` vectors that have just been written to y, `at` elements from its start."""
+    cdef real *y = run.arena + g.y + at
+    if g.r >= 0 or not (g.activation == CLIP and g.low == -INFINITY and g.high == INFINITY):
+        finish(g, y, y, run.arena + g.r + at if g.r >= 0 else NULL, count)
+
+
 cdef void combine(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """y = a . b over planes of n pixels; b is a map as a is, or (px = 0) a vector per plane; then the activation."""
-    cdef ix planes = g.blocks*g.images, begin, end, plane, first, last
+    """y = a . b over planes of n pixels; b is a map as a is, or (px = 0) a vector per plane; then the last store."""
+    cdef ix item, each = pieces(g), items = g.blocks*g.images*each, plane, first, count, at
     cdef const real *a
     cdef const real *b
-    cdef real *y
-    begin, end = share(planes*g.n, t, threads), share(planes*g.n, t + 1, threads)
-    for plane in range(begin//g.n, (end + g.n - 1)//g.n):
-        first, last = max(begin - plane*g.n, 0), min(end - plane*g.n, g.n)
-        a = run.arena + g.x + (plane*g.n + first)*VW
-        y = run.arena + g.y + (plane*g.n + first)*VW
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
+        plane, first = item//each, item%each*PIECE
+        count, at = min(<ix>PIECE, g.n - first), (plane*g.n + first)*VW
+        a = run.arena + g.x + at
         b = a
         if g.s >= 0:
-            b = run.arena + g.s + ((plane*g.n + first)*VW if g.px else plane*VW)
+            b = run.arena + g.s + (at if g.px else plane*VW)
         if g.mode == ADD:
-            combine_run(a, b, y, last - first, g.px, ADD)
+            combine_run(a, b, run.arena + g.y + at, count, g.px, ADD)
         elif g.mode == MULTIPLY:
-            combine_run(a, b, y, last - first, g.px, MULTIPLY)
+            combine_run(a, b, run.arena + g.y + at, count, g.px, MULTIPLY)
         else:
-            combine_run(a, b, y, last - first, g.px, g.mode)
-        if not (g.activation == CLIP and g.low == -INFINITY and g.high == INFINITY):
-            finish(g, y, y, NULL, last - first)
+            combine_run(a, b, run.arena + g.y + at, count, g.px, g.mode)
+        store_piece(g, run, at, count)
+
+
+cdef enum:
+    OF_CHANNEL = 0              # factors (w) and summands (b) of affine: constants, one for each channel
+    OF_IMAGE = 1                # s: maps of one pixel in the arena, factors and then summands
+    OF_ELEMENT = 2              # constants, one for each channel and pixel
+
+
+cdef inline void affine_run(const real *x, const real *w, const real *b, real *y, ix n, ix step) noexcept nogil:
+    """n vectors; factors and summands move on by `step`."""
+    cdef ix i
+    for i in range(n):
+        vstore(y + i*VW, vfma(vload(w + i*step), vload(x + i*VW), vload(b + i*step)))
 
 
 cdef void affine(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """y = w x + b with a factor and a summand per channel, then the activation."""
-    cdef ix planes = g.blocks*g.images, plane, i
-    cdef const real *x
-    cdef real *y
-    cdef vf w, b
-    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
-        w, b = vload(run.constants + g.w + plane//g.images*VW), vload(run.constants + g.b + plane//g.images*VW)
-        x, y = run.arena + g.x + plane*g.n*VW, run.arena + g.y + plane*g.n*VW
-        for i in range(g.n):
-            vstore(y + i*VW, vfma(w, vload(x + i*VW), b))
-        finish(g, y, y, NULL, g.n)
+    """y = w x + b over planes of n pixels, then the last store."""
+    cdef ix item, each = pieces(g), planes = g.blocks*g.images, plane, first, count, at, here
+    cdef const real *w = run.constants + g.w
+    cdef const real *b = run.constants + g.b
+    if g.mode == OF_IMAGE:
+        w = run.arena + g.s
+        b = w + planes*VW
+    for item in range(share(planes*each, t, threads), share(planes*each, t + 1, threads)):
+        plane, first = item//each, item%each*PIECE
+        count, at = min(<ix>PIECE, g.n - first), (plane*g.n + first)*VW
+        if g.mode == OF_ELEMENT:
+            here = (plane//g.images*g.n + first)*VW
+            affine_run(run.arena + g.x + at, w + here, b + here, run.arena + g.y + at, count, VW)
+        else:
+            here = (plane if g.mode == OF_IMAGE else plane//g.images)*VW
+            affine_run(run.arena + g.x + at, w + here, b + here, run.arena + g.y + at, count, 0)
+        store_piece(g, run, at, count)
 
 
 # ---------------------------------------------------------------- into the layout, within it, out of it

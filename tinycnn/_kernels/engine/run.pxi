@@ -15,9 +15,16 @@ cdef enum:
     WINOGRAD2 = 11
     WINOGRAD4 = 12
     STRIP = 13
+    RESIZE = 14
+    MOMENTS = 15
+    FACTORS = 16
+    L2_NORM = 17
+    LOCAL_RESPONSE = 18
+    UNARY = 19
+    PRELU = 20
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
-         "winograd4 strip").split()
+         "winograd4 strip resize moments factors l2_norm local_response unary prelu").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -49,6 +56,20 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         winograd4(g, run, t, threads)
     elif g.kind == STRIP:
         strip(g, run, t, threads)
+    elif g.kind == RESIZE:
+        resize(g, run, t, threads)
+    elif g.kind == MOMENTS:
+        moments(g, run, t, threads)
+    elif g.kind == FACTORS:
+        factors(g, run, t, threads)
+    elif g.kind == L2_NORM:
+        l2_norm(g, run, t, threads)
+    elif g.kind == LOCAL_RESPONSE:
+        local_response(g, run, t, threads)
+    elif g.kind == UNARY:
+        unary(g, run, t, threads)
+    elif g.kind == PRELU:
+        prelu(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

@@ -1,14 +1,13 @@
 """Operations on whole maps, and those that move nothing."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...autograd import OPS
 from ..graph import Node
 from ..layout import Placed, as_map
-from ..packing import vector
-from ..passes import affine
 from .rules import ACTIVATIONS, ALONE, COMBINING, last_store, lowers, map_fields, refuse
 
 if TYPE_CHECKING:
@@ -40,6 +39,18 @@ def global_mean(plan: Builder, node: Node) -> None:
     plan.emit(node.y, kind="global_mean", **map_fields(plan, placed, node.y), n=placed.pixels)
 
 
+@lowers("interpolate")
+def resize(plan: Builder, node: Node) -> None:
+    """A few rows and columns of the map for each of the result, weighted."""
+    placed = plan.whole(node.inputs["x"])
+    function: Any = OPS[node.op].like([], node.attributes)
+    (rows, row_weights), (columns, column_weights) = function.tables(placed.shape, plan.dtype)
+    plan.emit(node.y, kind="resize", **map_fields(plan, placed, node.y), kh=len(rows), kw=len(columns),
+              off=plan.table(lambda: np.concatenate([rows.ravel(), columns.ravel()])),
+              w=plan.constant(np.concatenate([row_weights.ravel(), column_weights.ravel()])),
+              t=plan.scratch(plan.threads * placed.shape[3] * plan.width))
+
+
 @lowers(*COMBINING)
 def combine(plan: Builder, node: Node) -> None:
     """Two maps of one shape, or a map and a factor (summand, ...) per channel of each image."""
@@ -63,18 +74,6 @@ def activation(plan: Builder, node: Node) -> None:
     placed = plan.whole(node.inputs["x"])
     plan.emit(node.y, kind="combine", **map_fields(plan, placed, node.y), n=placed.pixels, mode=ALONE,
               **ACTIVATIONS[node.op](node.attributes))
-
-
-@lowers("batch_norm")
-def batch_norm(plan: Builder, node: Node) -> None:
-    """A normalisation that no convolution took: a factor and a summand per channel."""
-    if node.attributes["training"]:
-        raise refuse(node, "it computes the statistics of the batch; call eval() on the model first")
-    placed = plan.whole(node.inputs["x"])
-    scale, shift = (np.broadcast_to(v, placed.shape[1]) for v in affine(node))
-    plan.emit(node.y, kind="affine", **map_fields(plan, placed, node.y), n=placed.pixels,
-              w=plan.constant(vector(scale, plan.width)), b=plan.constant(vector(shift, plan.width)),
-              **last_store(plan, node))
 
 
 # ---------------------------------------------------------------- what moves nothing
@@ -104,3 +103,13 @@ def reshape(plan: Builder, node: Node) -> None:
         raise refuse(node, f"from {x.shape}; expected only axes of extent 1 to come or go, or (N, C, H, W) flattened "
                            "to (N, features)")
     plan.place(node.y, placed)
+
+
+@lowers("astype")
+def astype(plan: Builder, node: Node) -> None:
+    """To the element type that a value has."""
+    x = node.inputs["x"]
+    assert x is not None
+    if node.y.dtype != x.dtype:
+        raise refuse(node, f"from {x.dtype} to {node.y.dtype}; expected the element type that it has")
+    plan.place(node.y, plan.placed(x))

@@ -35,6 +35,16 @@ def refuse(node: Node, why: str) -> CompileError:
     return CompileError(f"compile: {node.op}{where} ({node.outputs[0].name}, shape {node.outputs[0].shape}): {why}")
 
 
+def constant(node: Node, name: str, default: np.ndarray | None = None) -> np.ndarray:
+    """The numbers of an input that must not be computed; `default` where it is not given."""
+    value = node.inputs[name]
+    if value is None and default is not None:
+        return default
+    if value is None or value.data is None:
+        raise refuse(node, f"its {name} is computed, expected a constant")
+    return np.asarray(value.data)
+
+
 # ---------------------------------------------------------------- activations and last stores
 def clipping(low: float = -np.inf, high: float = np.inf) -> dict[str, Any]:
     """The fields of a last store that keeps results within [low, high]."""
