@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from model_oracles import FACTS
 
+import tinycnn
 from tinycnn import functional as F
 from tinycnn import models, nn
 
@@ -47,3 +48,31 @@ class Unit(nn.Module):
         scale = F.hardsigmoid(self.squeeze(F.global_avg_pool2d(x)))
         y = F.relu(x + self.project(x * scale))
         return {"map": y, "scores": [self.last(F.global_avg_pool2d(y).flatten(1))]}
+
+
+def leaves(tree):
+    """The arrays, or Tensors, of nested lists, tuples and dicts."""
+    if not isinstance(tree, (list, tuple, dict)):
+        yield tree
+    else:
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from leaves(part)
+
+
+def noise(*shape, seed=0):
+    """Normal numbers."""
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def assert_compiled(model, *xs, tolerance=2e-5, threads=2):
+    """Compiled, a model gives what it gives eagerly; the compiled one is given back."""
+    net = tinycnn.compile(model, *xs, threads=threads)
+    want = model(*map(tinycnn.Tensor, xs))
+    for got, y in zip(leaves(net(*xs)), leaves(want), strict=True):
+        np.testing.assert_allclose(got, y.numpy(), rtol=0, atol=tolerance * np.abs(y.numpy()).max())
+    return net
+
+
+def kinds(net):
+    """How many operations of each kind a compiled network has, but for the ways in."""
+    return {kind: count for kind, count in net.report().operations.items() if kind != "read_input"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_nets import Unit, registered, settled
+from engine_nets import Unit, leaves, registered, settled
 
 from tinycnn import functional as F
 from tinycnn import nn, trace
@@ -16,17 +16,9 @@ def shape_of(graph):
 
 
 def assert_same(graph, other, *xs):
-    got, want = (list(passes_leaves(g.run(*xs))) for g in (other, graph))
+    got, want = (list(leaves(g.run(*xs))) for g in (other, graph))
     for g, w in zip(got, want, strict=True):
         np.testing.assert_allclose(g, w, rtol=0, atol=1e-5 * max(1, np.abs(w).max()))
-
-
-def passes_leaves(tree):
-    if isinstance(tree, np.ndarray):
-        yield tree
-    else:
-        for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from passes_leaves(part)
 
 
 @pytest.mark.parametrize("change", passes.INFERENCE, ids=lambda f: f.__name__)

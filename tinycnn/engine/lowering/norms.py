@@ -1,7 +1,7 @@
 """Normalisation: by running statistics, by those of the map itself, and across the channels of a pixel."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def normalise(plan: Builder, node: Node, groups: int, weight: np.ndarray, bias: 
     """
     placed = plan.whole(node.inputs["x"])
     n, c, _, _ = placed.shape
-    fields = {"blocks": blocks(c, plan.width), "images": n}
+    fields: dict[str, Any] = {"blocks": blocks(c, plan.width), "images": n}
     moments, factors = (plan.storage(2 * fields["blocks"] * n * plan.width) for _ in range(2))
     each = weight.ndim == 1
     w, b = (weight, bias) if each else (np.ones(c), np.zeros(c))
