@@ -8,7 +8,11 @@ from model_oracles import FACTS
 import tinycnn
 from tinycnn import functional as F
 from tinycnn import models, nn
+from tinycnn._kernels import kernels
+from tinycnn.engine.check import PlanError, check
 
+FAR = 1 << 40
+OPTIONAL = {("s", "combine")}  # fields that say by a negative number that they address nothing
 # Those that stand for their families every day; all of them among the slow tests.
 EVERYDAY = [name for name in FACTS if FACTS[name].everyday]
 MODELS = [pytest.param(name, marks=() if name in EVERYDAY else pytest.mark.slow) for name in FACTS]
@@ -76,3 +80,19 @@ def assert_compiled(model, *xs, tolerance=2e-5, threads=2):
 def kinds(net):
     """How many operations of each kind a compiled network has, but for the ways in."""
     return {kind: count for kind, count in net.report().operations.items() if kind != "read_input"}
+
+
+def assert_refused(net, kind, names):
+    """A plan whose first operation of a kind has one of these fields far too large, or far too small, is refused."""
+    plan, unit = net._plan, kernels(np.dtype(np.float32), "engine")
+    io = [int(np.prod(value.shape)) for value in (*net.graph.inputs, *net.graph.outputs)]
+    row = plan.ops[plan.kinds.index(kind)]
+    for name in names.split():
+        column = unit.FIELDS.index(name)
+        before = int(row[column])
+        for wrong in [FAR, -FAR] if before >= 0 and (name, kind) not in OPTIONAL else [FAR]:
+            row[column] = wrong
+            with pytest.raises(PlanError, match=f"operation {plan.kinds.index(kind)}, {kind}"):
+                check(plan, io, unit.WIDTH, net.threads, unit)
+        row[column] = before
+    check(plan, io, unit.WIDTH, net.threads, unit)

@@ -16,7 +16,7 @@ from tinycnn.engine.trace import trace
 
 ADDRESSED = {"concat", "split", "channel_shuffle", "concat_shuffle_split"}  # what passes turn into a pick
 LOWERED = [case for case in CASES if case.ops and RULES.keys() | ADDRESSED >= set(case.ops)]
-SEVERAL = {*COMBINING, "concat", "concat_shuffle_split"}  # all of whose inputs are computed
+SEVERAL = {*COMBINING, "concat", "concat_shuffle_split", "roi_pool", "ps_roi_pool", "roi_align"}  # all inputs computed
 # Rows with examples that the engine refuses: odd shapes, statistics of a batch, another element type, axes turned.
 ODD = {*COMBINING, "linear", "batch_norm", "reshape", "concat", "split", "layer_norm", "astype", "switchable_norm",
        "normalize"}

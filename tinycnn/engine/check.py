@@ -12,6 +12,7 @@ import numpy as np
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
+MOST_BINS = 64  # of a region, on an axis
 MOST_POWER = 2**31  # the largest exponent
 
 
@@ -327,12 +328,34 @@ def strip(f: Fields) -> Iterator[Span]:
         yield arena(project.r, extent)
 
 
+def regions(f: Fields) -> Iterator[Span]:
+    """What both kernels of roi.pxi read and write, but the map."""
+    positive(f, "blocks", "images", "h", "wd", "oh", "ow", "k")
+    if max(f.oh, f.ow) > MOST_BINS:
+        raise PlanError(f"{f.oh} x {f.ow} bins, at most {MOST_BINS} on an axis")
+    yield arena(f.s, -(-5 // f.width) * f.k * f.width)
+    yield arena(f.y, f.blocks * f.k * f.oh * f.ow * f.width, written=True)
+
+
+def roi_pool(f: Fields) -> Iterator[Span]:
+    """See roi.pxi."""
+    yield from regions(f)
+    yield arena(f.x, f.blocks * f.images * f.h * f.wd * f.width * (1 if f.mode == 0 else f.oh * f.ow))
+
+
+def roi_align(f: Fields) -> Iterator[Span]:
+    """See roi.pxi."""
+    yield from regions(f)
+    yield arena(f.x, f.blocks * f.images * f.h * f.wd * f.width)
+    yield arena(f.t, f.threads * (f.wd * f.width + f.oh * f.h + f.ow * f.wd), written=True)
+
+
 CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": resized,
     "global_mean": global_mean, "combine": combine, "affine": affine, "read_input": read_input,
     "write_output": write_output, "gather": gather, "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
     "strip": strip, "resize": resize, "moments": moments, "factors": factors, "l2_norm": l2_norm,
-    "local_response": local_response, "unary": unary, "prelu": prelu,
+    "local_response": local_response, "unary": unary, "prelu": prelu, "roi_pool": roi_pool, "roi_align": roi_align,
 }
 
 

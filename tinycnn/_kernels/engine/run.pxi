@@ -22,9 +22,12 @@ cdef enum:
     LOCAL_RESPONSE = 18
     UNARY = 19
     PRELU = 20
+    ROI_POOL = 21
+    ROI_ALIGN = 22
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
-         "winograd4 strip resize moments factors l2_norm local_response unary prelu").split()
+         "winograd4 strip resize moments factors l2_norm local_response unary prelu "
+         "roi_pool roi_align").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -70,6 +73,10 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         unary(g, run, t, threads)
     elif g.kind == PRELU:
         prelu(g, run, t, threads)
+    elif g.kind == ROI_POOL:
+        roi_pool(g, run, t, threads)
+    elif g.kind == ROI_ALIGN:
+        roi_align(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

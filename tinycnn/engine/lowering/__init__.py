@@ -3,9 +3,9 @@
 A rule is given the builder of a plan and a node.  It asks the builder where values lie, packs weights, and emits
 operations.  The kernels' fields are those of `_kernels/engine/op.pxi`.
 """
-from . import maps, norms, products, unary
+from . import maps, norms, products, regions, unary
 from .rules import COMBINING, RULES, CompileError, refuse
 from .strips import find_strips, strip
 
-__all__ = ["COMBINING", "RULES", "CompileError", "find_strips", "maps", "norms", "products", "refuse", "strip",
-           "unary"]
+__all__ = ["COMBINING", "RULES", "CompileError", "find_strips", "maps", "norms", "products", "refuse", "regions",
+           "strip", "unary"]
