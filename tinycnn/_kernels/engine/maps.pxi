@@ -104,7 +104,6 @@ cdef enum:
     DIVIDE = 3
     LARGER = 4
     SMALLER = 5
-    COPY = 6                    # the first operand alone
 
 
 cdef inline vf combined(vf a, vf b, ix how) noexcept nogil:
@@ -118,16 +117,23 @@ cdef inline vf combined(vf a, vf b, ix how) noexcept nogil:
         return a/b
     if how == LARGER:
         return vmax_nan(a, b)
-    if how == SMALLER:
-        return vmin_nan(a, b)
-    return a
+    return vmin_nan(a, b)
 
 
-cdef inline void combine_run(const real *a, const real *b, real *y, ix n, ix step, ix how) noexcept nogil:
-    """n vectors; the second operand moves on by `step` (0: the same vector for all of them)."""
+cdef inline void combine_run(const real *a, const real *b, real *y, ix n, ix step, ix how, vf low,
+                             vf high) noexcept nogil:
+    """n vectors, clipped; the second operand moves on by `step` (0: the same vector for all of them)."""
     cdef ix i
     for i in range(n):
-        vstore(y + i*VW, combined(vload(a + i*VW), vload(b + i*step), how))
+        vstore(y + i*VW, vclip(combined(vload(a + i*VW), vload(b + i*step), how), low, high))
+
+
+cdef inline void affine_run(const real *x, const real *w, const real *b, real *y, ix n, ix step, vf low,
+                            vf high) noexcept nogil:
+    """n vectors, clipped; factors and summands move on by `step`."""
+    cdef ix i
+    for i in range(n):
+        vstore(y + i*VW, vclip(vfma(vload(w + i*step), vload(x + i*VW), vload(b + i*step)), low, high))
 
 
 cdef inline ix pieces(const Op *g) noexcept nogil:
@@ -135,32 +141,42 @@ cdef inline ix pieces(const Op *g) noexcept nogil:
     return (g.n + PIECE - 1)//PIECE
 
 
-cdef void store_piece(const Op *g, const Run *run, ix at, ix count) noexcept nogil:
-    """The last store of `count` vectors that have just been written to y, `at` elements from its start."""
-    cdef real *y = run.arena + g.y + at
-    if g.r >= 0 or not (g.activation == CLIP and g.low == -INFINITY and g.high == INFINITY):
-        finish(g, y, y, run.arena + g.r + at if g.r >= 0 else NULL, count)
+cdef inline bint clips(const Op *g) noexcept nogil:
+    """Whether the last store is done once a result has been clipped."""
+    return g.activation == CLIP and g.r < 0
+
+
+cdef void finish_piece(const Op *g, const Run *run, const real *x, ix at, ix count) noexcept nogil:
+    """The last store of `count` vectors of bare results x, which belong `at` elements into y."""
+    finish(g, x, run.arena + g.y + at, run.arena + g.r + at if g.r >= 0 else NULL, count)
 
 
 cdef void combine(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """y = a . b over planes of n pixels; b is a map as a is, or (px = 0) a vector per plane; then the last store."""
+    """y = a . b over planes of n pixels, then the last store.
+
+    b is a map as a is, or (px = 0) a vector per plane; without b (s = -1) y = a.
+    """
     cdef ix item, each = pieces(g), items = g.blocks*g.images*each, plane, first, count, at
+    cdef vf low = vset(<real>g.low if clips(g) else -INFINITY), high = vset(<real>g.high if clips(g) else INFINITY)
     cdef const real *a
     cdef const real *b
+    cdef real *y
     for item in range(share(items, t, threads), share(items, t + 1, threads)):
         plane, first = item//each, item%each*PIECE
         count, at = min(<ix>PIECE, g.n - first), (plane*g.n + first)*VW
-        a = run.arena + g.x + at
-        b = a
-        if g.s >= 0:
-            b = run.arena + g.s + (at if g.px else plane*VW)
+        a, y = run.arena + g.x + at, run.arena + g.y + at
+        if g.s < 0:
+            finish_piece(g, run, a, at, count)
+            continue
+        b = run.arena + g.s + (at if g.px else plane*VW)
         if g.mode == ADD:
-            combine_run(a, b, run.arena + g.y + at, count, g.px, ADD)
+            combine_run(a, b, y, count, g.px, ADD, low, high)
         elif g.mode == MULTIPLY:
-            combine_run(a, b, run.arena + g.y + at, count, g.px, MULTIPLY)
+            combine_run(a, b, y, count, g.px, MULTIPLY, low, high)
         else:
-            combine_run(a, b, run.arena + g.y + at, count, g.px, g.mode)
-        store_piece(g, run, at, count)
+            combine_run(a, b, y, count, g.px, g.mode, low, high)
+        if not clips(g):
+            finish_piece(g, run, y, at, count)
 
 
 cdef enum:
@@ -169,31 +185,26 @@ cdef enum:
     OF_ELEMENT = 2              # constants, one for each channel and pixel
 
 
-cdef inline void affine_run(const real *x, const real *w, const real *b, real *y, ix n, ix step) noexcept nogil:
-    """n vectors; factors and summands move on by `step`."""
-    cdef ix i
-    for i in range(n):
-        vstore(y + i*VW, vfma(vload(w + i*step), vload(x + i*VW), vload(b + i*step)))
-
-
 cdef void affine(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """y = w x + b over planes of n pixels, then the last store."""
-    cdef ix item, each = pieces(g), planes = g.blocks*g.images, plane, first, count, at, here
+    cdef ix item, each = pieces(g), planes = g.blocks*g.images, plane, first, count, at, here, step
+    cdef vf low = vset(<real>g.low if clips(g) else -INFINITY), high = vset(<real>g.high if clips(g) else INFINITY)
     cdef const real *w = run.constants + g.w
     cdef const real *b = run.constants + g.b
+    cdef real *y
     if g.mode == OF_IMAGE:
         w = run.arena + g.s
         b = w + planes*VW
     for item in range(share(planes*each, t, threads), share(planes*each, t + 1, threads)):
         plane, first = item//each, item%each*PIECE
         count, at = min(<ix>PIECE, g.n - first), (plane*g.n + first)*VW
+        y, step = run.arena + g.y + at, 0
+        here = (plane if g.mode == OF_IMAGE else plane//g.images)*VW
         if g.mode == OF_ELEMENT:
-            here = (plane//g.images*g.n + first)*VW
-            affine_run(run.arena + g.x + at, w + here, b + here, run.arena + g.y + at, count, VW)
-        else:
-            here = (plane if g.mode == OF_IMAGE else plane//g.images)*VW
-            affine_run(run.arena + g.x + at, w + here, b + here, run.arena + g.y + at, count, 0)
-        store_piece(g, run, at, count)
+            here, step = (plane//g.images*g.n + first)*VW, VW
+        affine_run(run.arena + g.x + at, w + here, b + here, y, count, step, low, high)
+        if not clips(g):
+            finish_piece(g, run, y, at, count)
 
 
 # ---------------------------------------------------------------- into the layout, within it, out of it

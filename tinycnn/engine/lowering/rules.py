@@ -92,4 +92,4 @@ def map_fields(plan: Builder, placed: Placed, y: Value) -> dict[str, Any]:
 
 
 COMBINING = {"add": 0, "sub": 1, "mul": 2, "div": 3, "maximum": 4, "minimum": 5, "scale_channels": 2}
-ALONE = 6  # the first operand as it is
+ALONE = 6  # no second operand: s = -1
