@@ -242,25 +242,32 @@ cdef void write_output(const Op *g, const Run *run, int t, int threads) noexcept
             y[p] = x[p*VW]
 
 
+cdef enum:
+    GATHERED = 32               # pixels for which all channels are gathered before the next ones: their sources stay near
+
+
+cdef void gather_block(const real *arena, const int32_t *off, real *y, ix first, ix last) noexcept nogil:
+    """Pixels [first, last) of one block."""
+    cdef ix p
+    cdef int lane
+    cdef bint whole = off[0] >= 0
+    for lane in range(VW):
+        whole = whole and off[lane] == off[0] + lane
+    if whole:
+        memcpy(y + first*VW, arena + off[0] + first*VW, (last - first)*VW*sizeof(real))
+        return
+    for lane in range(VW):
+        for p in range(first, last):
+            y[p*VW + lane] = arena[off[lane] + p*VW] if off[lane] >= 0 else 0
+
+
 cdef void gather(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """y: channels picked from anywhere. off: for each channel, filled up to whole blocks, where it begins; -1: zeros."""
-    cdef ix item, block, p, n = g.images*g.n
-    cdef int lane
-    cdef bint whole
-    cdef const int32_t *off
-    cdef real *y
-    for block in range(share(g.blocks, t, threads), share(g.blocks, t + 1, threads)):
-        off = run.tables + g.off + block*VW
-        y = run.arena + g.y + block*n*VW
-        whole = off[0] >= 0
-        for lane in range(VW):
-            whole = whole and off[lane] == off[0] + lane
-        if whole:
-            memcpy(y, run.arena + off[0], n*VW*sizeof(real))
-            continue
-        for lane in range(VW):
-            for p in range(n):
-                y[p*VW + lane] = run.arena[off[lane] + p*VW] if off[lane] >= 0 else 0
+    cdef ix item, block, first, n = g.images*g.n, items = g.blocks*((n + GATHERED - 1)//GATHERED)
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
+        block, first = item%g.blocks, item//g.blocks*GATHERED
+        gather_block(run.arena, run.tables + g.off + block*VW, run.arena + g.y + block*n*VW, first,
+                     min(n, first + GATHERED))
 
 
 cdef void pad_planes(const Op *g, const Run *run, int t, int threads) noexcept nogil:
