@@ -13,6 +13,7 @@ import numpy as np
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
 MOST_BINS = 64  # of a region, on an axis
+MOST_SAMPLES = 1 << 10  # of a bin, on an axis: more would take as good as forever
 MOST_POWER = 2**31  # the largest exponent
 
 
@@ -346,6 +347,8 @@ def roi_pool(f: Fields) -> Iterator[Span]:
 def roi_align(f: Fields) -> Iterator[Span]:
     """See roi.pxi."""
     yield from regions(f)
+    if f.kh > MOST_SAMPLES:
+        raise PlanError(f"{f.kh} samples of a bin, at most {MOST_SAMPLES}")
     yield arena(f.x, f.blocks * f.images * f.h * f.wd * f.width)
     yield arena(f.t, f.threads * (f.wd * f.width + f.oh * f.h + f.ow * f.wd), written=True)
 
