@@ -5,9 +5,14 @@ import numpy as np
 import pytest
 from model_oracles import FACTS
 
+import tinycnn
 from tinycnn import functional as F
 from tinycnn import models, nn
+from tinycnn._kernels import kernels
+from tinycnn.engine.check import PlanError, check
 
+FAR = 1 << 40
+OPTIONAL = {("s", "combine")}  # fields that say by a negative number that they address nothing
 # Those that stand for their families every day; all of them among the slow tests.
 EVERYDAY = [name for name in FACTS if FACTS[name].everyday]
 MODELS = [pytest.param(name, marks=() if name in EVERYDAY else pytest.mark.slow) for name in FACTS]
@@ -47,3 +52,47 @@ class Unit(nn.Module):
         scale = F.hardsigmoid(self.squeeze(F.global_avg_pool2d(x)))
         y = F.relu(x + self.project(x * scale))
         return {"map": y, "scores": [self.last(F.global_avg_pool2d(y).flatten(1))]}
+
+
+def leaves(tree):
+    """The arrays, or Tensors, of nested lists, tuples and dicts."""
+    if not isinstance(tree, (list, tuple, dict)):
+        yield tree
+    else:
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from leaves(part)
+
+
+def noise(*shape, seed=0):
+    """Normal numbers."""
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def assert_compiled(model, *xs, tolerance=2e-5, threads=2):
+    """Compiled, a model gives what it gives eagerly; the compiled one is given back."""
+    net = tinycnn.compile(model, *xs, threads=threads)
+    want = model(*map(tinycnn.Tensor, xs))
+    for got, y in zip(leaves(net(*xs)), leaves(want), strict=True):
+        np.testing.assert_allclose(got, y.numpy(), rtol=0, atol=tolerance * np.abs(y.numpy()).max())
+    return net
+
+
+def kinds(net):
+    """How many operations of each kind a compiled network has, but for the ways in."""
+    return {kind: count for kind, count in net.report().operations.items() if kind != "read_input"}
+
+
+def assert_refused(net, kind, names):
+    """A plan whose first operation of a kind has one of these fields far too large, or far too small, is refused."""
+    plan, unit = net._plan, kernels(np.dtype(np.float32), "engine")
+    io = [int(np.prod(value.shape)) for value in (*net.graph.inputs, *net.graph.outputs)]
+    row = plan.ops[plan.kinds.index(kind)]
+    for name in names.split():
+        column = unit.FIELDS.index(name)
+        before = int(row[column])
+        for wrong in [FAR, -FAR] if before >= 0 and (name, kind) not in OPTIONAL else [FAR]:
+            row[column] = wrong
+            with pytest.raises(PlanError, match=f"operation {plan.kinds.index(kind)}, {kind}"):
+                check(plan, io, unit.WIDTH, net.threads, unit)
+        row[column] = before
+    check(plan, io, unit.WIDTH, net.threads, unit)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_nets import Unit, registered, settled
+from engine_nets import Unit, leaves, registered, settled
 
 from tinycnn import functional as F
 from tinycnn import nn, trace
@@ -16,17 +16,9 @@ def shape_of(graph):
 
 
 def assert_same(graph, other, *xs):
-    got, want = (list(passes_leaves(g.run(*xs))) for g in (other, graph))
+    got, want = (list(leaves(g.run(*xs))) for g in (other, graph))
     for g, w in zip(got, want, strict=True):
         np.testing.assert_allclose(g, w, rtol=0, atol=1e-5 * max(1, np.abs(w).max()))
-
-
-def passes_leaves(tree):
-    if isinstance(tree, np.ndarray):
-        yield tree
-    else:
-        for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from passes_leaves(part)
 
 
 @pytest.mark.parametrize("change", passes.INFERENCE, ids=lambda f: f.__name__)
@@ -83,6 +75,29 @@ def test_an_activation_before_the_addition_is_kept_before_it():
     graph = trace(lambda x: x + F.relu(conv(x)), x)
     assert shape_of(passes.optimise(graph)) == ["conv2d.relu.add"]
     assert_same(graph, passes.optimise(graph), x)
+
+
+@pytest.mark.parametrize(("call", "left"), [
+    (lambda x, y, s: F.relu(F.group_norm(x, 2)), ["group_norm.relu"]),
+    (lambda x, y, s: F.relu(F.instance_norm(x) + y), ["instance_norm.add.relu"]),
+    (lambda x, y, s: F.relu(F.scale_channels(x, s) + y), ["scale_channels.add.relu"]),
+    (lambda x, y, s: x * y + x + y, ["mul.add", "add"]),  # a last store adds one map
+    (lambda x, y, s: F.tanh(x) + y, ["tanh", "add"]),
+    (lambda x, y, s: x * s + s, ["mul", "add"]),  # of another shape
+])
+def test_steps_of_normalisations_and_combined_maps(call, left):
+    rng = np.random.default_rng(0)
+    xs = [rng.standard_normal(shape, np.float32) for shape in ((2, 4, 3, 3), (2, 4, 3, 3), (2, 4, 1, 1))]
+    graph = trace(call, *xs)
+    assert shape_of(passes.optimise(graph)) == left
+    assert_same(graph, passes.optimise(graph), *xs)
+
+
+@pytest.mark.parametrize(("slopes", "left"), [(1, ["conv2d.leaky_relu"]), (4, ["conv2d", "prelu"])])
+def test_a_prelu_of_one_slope_is_a_leaky_relu(slopes, left):
+    graph = trace(nn.Sequential(nn.Conv2d(3, 4, 1), nn.PReLU(slopes)), (1, 3, 4, 4))
+    assert shape_of(passes.optimise(graph)) == left
+    assert_same(graph, passes.optimise(graph), np.random.default_rng(0).standard_normal((1, 3, 4, 4), np.float32))
 
 
 def test_dead_nodes_go():

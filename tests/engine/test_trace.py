@@ -7,6 +7,7 @@ from engine_nets import MODELS, Unit, registered, settled
 
 import tinycnn
 from tinycnn import Tensor, nn, trace
+from tinycnn import functional as F
 from tinycnn.engine import TraceError
 
 
@@ -92,3 +93,8 @@ def test_running_a_graph_checks_its_inputs():
 
 def test_the_package_offers_it():
     assert tinycnn.trace is trace
+
+
+def test_a_tensor_cut_off_its_tape_stays_traced():
+    graph = trace(lambda x: F.relu(x.detach()) + (x * 2).detach(), (2, 3))
+    assert [node.op for node in graph.nodes] == ["relu", "mul", "add"]

@@ -8,12 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .check_maps import (
+    affine,
+    combine,
+    factors,
+    l2_norm,
+    local_response,
+    moments,
+    prelu,
+    resize,
+    resized,
+    roi_align,
+    roi_pool,
+    unary,
+)
 from .check_plain import fill, layer_norm, matmul, move, reduce, select, softmax
 from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
-ALONE = 6  # mode of a combination of one operand
 
 
 def product(f: Fields) -> Iterator[Span]:
@@ -59,19 +72,9 @@ def depthwise(f: Fields) -> Iterator[Span]:
 
 def pool(f: Fields) -> Iterator[Span]:
     """See maps.pxi."""
-    positive(f, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw")
-    planes = f.blocks * f.images * f.width
-    yield arena(f.x, planes * f.h * f.wd)
-    yield arena(f.y, planes * f.oh * f.ow, written=True)
+    yield from resized(f)
+    positive(f, "kh", "kw", "sh", "sw", "dh", "dw")
     yield arena(f.t, f.threads * f.wd * f.width, written=True)
-
-
-def adaptive_pool(f: Fields) -> Iterator[Span]:
-    """See maps.pxi."""
-    positive(f, "blocks", "images", "h", "wd", "oh", "ow")
-    planes = f.blocks * f.images * f.width
-    yield arena(f.x, planes * f.h * f.wd)
-    yield arena(f.y, planes * f.oh * f.ow, written=True)
 
 
 def global_mean(f: Fields) -> Iterator[Span]:
@@ -79,29 +82,6 @@ def global_mean(f: Fields) -> Iterator[Span]:
     positive(f, "blocks", "images", "n")
     yield arena(f.x, f.blocks * f.images * f.n * f.width)
     yield arena(f.y, f.blocks * f.images * f.width, written=True)
-
-
-def combine(f: Fields) -> Iterator[Span]:
-    """See maps.pxi."""
-    positive(f, "blocks", "images", "n")
-    planes = f.blocks * f.images * f.width
-    yield arena(f.x, planes * f.n)
-    yield arena(f.y, planes * f.n, written=True)
-    if f.s >= 0:
-        yield arena(f.s, planes * (f.n if f.px else 1))
-    elif f.mode != ALONE:
-        yield constants(f.w, planes * f.n if f.px else f.blocks * f.width)
-    if f.px not in (0, f.width):
-        raise PlanError(f"px is {f.px}, expected 0 or a vector")
-
-
-def affine(f: Fields) -> Iterator[Span]:
-    """See maps.pxi."""
-    positive(f, "blocks", "images", "n")
-    yield arena(f.x, f.blocks * f.images * f.n * f.width)
-    yield arena(f.y, f.blocks * f.images * f.n * f.width, written=True)
-    yield constants(f.w, f.blocks * f.width)
-    yield constants(f.b, f.blocks * f.width)
 
 
 def read_input(f: Fields) -> Iterator[Span]:
@@ -154,7 +134,10 @@ def winograd(m: int) -> Callable[[Fields], Iterator[Span]]:
         yield arena(f.y, f.blocks * f.images * f.oh * f.ow * f.width, written=True)
         if f.r >= 0:
             yield arena(f.r, f.blocks * f.images * f.oh * f.ow * f.width)
-        yield arena(f.t, places * ((inputs * f.n | 1) + (f.blocks * f.n | 1)) * f.width, written=True)
+        memory = places * ((inputs * f.n | 1) + (f.blocks * f.n | 1)) * f.width
+        if f.mode > 0 and f.s < memory:
+            raise PlanError(f"{f.s} elements for the tiles of a band that need {memory}")
+        yield arena(f.t, memory + (f.threads - 1) * f.s if f.mode > 0 else memory, written=True)
         yield constants(f.w, places * f.k * f.blocks * f.width)
         yield constants(f.b, f.blocks * f.width)
         yield constants(f.z, f.blocks * f.width)
@@ -223,11 +206,12 @@ def projected(f: Fields, d: Fields, project: Fields) -> Iterator[Span]:
 
 
 CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
-    "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": adaptive_pool,
+    "product": product, "depthwise": depthwise, "pool": pool, "adaptive_pool": resized,
     "global_mean": global_mean, "combine": combine, "affine": affine, "read_input": read_input,
     "write_output": write_output, "gather": gather, "pad": pad, "winograd2": winograd(2), "winograd4": winograd(4),
     "strip": strip, "move": move, "fill": fill, "softmax": softmax, "reduce": reduce, "layer_norm": layer_norm,
-    "select": select, "matmul": matmul,
+    "select": select, "matmul": matmul, "resize": resize, "moments": moments, "factors": factors, "l2_norm": l2_norm,
+    "local_response": local_response, "unary": unary, "prelu": prelu, "roi_pool": roi_pool, "roi_align": roi_align,
 }
 
 

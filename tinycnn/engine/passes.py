@@ -16,7 +16,10 @@ from .graph import Graph, Node, Step, Value, compute, restructure
 ACTIVATIONS = frozenset({"relu", "relu6", "hardsigmoid", "hardswish", "sigmoid", "silu", "tanh", "leaky_relu", "mish",
                          "clip"})
 VECTORS = ACTIVATIONS | {"linear", "batch_norm", "add"}  # whose results (N, C) may be joined as channels
-PRODUCTS = frozenset({"conv2d", "conv_transpose2d", "linear"})  # whose kernels take steps before their last store
+PRODUCTS = frozenset({"conv2d", "conv_transpose2d", "linear"})
+NORMS = frozenset({"batch_norm", "group_norm", "instance_norm", "switchable_norm"})
+COMBINED = frozenset({"add", "sub", "mul", "div", "maximum", "minimum", "scale_channels"})
+STORING = PRODUCTS | NORMS | COMBINED  # whose kernels take steps after their own work
 # What a last store can do: an activation A, the addition R of a residual, or both in either order.
 STORES = ("", "A", "R", "RA", "AR")
 
@@ -219,15 +222,26 @@ def _pick(value: Value, channels: Channels, path: str) -> Node:
 
 # ---------------------------------------------------------------- element-wise operations into their neighbours
 @rewriting
+def one_slope(graph: Graph) -> Graph:
+    """A PReLU with one slope for all channels is a leaky ReLU, which any last store can do."""
+    for node in graph.nodes:
+        slope = node.inputs["weight"] if node.op == "prelu" else None
+        if slope is not None and slope.data is not None and slope.data.size == 1:
+            node.op, node.attributes = "leaky_relu", {"negative_slope": float(slope.data.item())}
+            node.inputs = {"x": node.inputs["x"]}
+    return graph
+
+
+@rewriting
 def fuse_steps(graph: Graph) -> Graph:
-    """Activations and residual additions become steps of the convolution or linear layer before them."""
+    """Activations and residual additions become steps of the operation before them that ends in a last store."""
     readers, outputs = graph.readers(), set(graph.outputs)
     place = {node: i for i, node in enumerate(graph.nodes)}
     order: dict[int, Node] = dict(enumerate(graph.nodes))
     for node in graph.nodes:
         if order.get(place[node]) is not node:
             continue  # another has taken it in
-        while node.op in PRODUCTS | {"add"}:
+        while node.op in STORING:
             reader = sole_reader(node.y, readers, outputs)
             step = None if reader is None else _step(node, reader, readers, outputs, place)
             if reader is None or step is None or reader.after:
@@ -250,10 +264,11 @@ def _step(node: Node, reader: Node, readers: dict[Value, list[Node]], outputs: s
     done = "".join("R" if step.op == "add" else "A" for step in node.after)
     if reader.op in ACTIVATIONS and done + "A" in STORES:
         return Step(reader.op, reader.attributes)
-    if reader.op != "add" or done + "R" not in STORES or node.op == "add":
+    if reader.op != "add" or done + "R" not in STORES:
         return None
     other = next((v for v in reader.inputs.values() if v is not node.y), None)
-    if other is None or other.shape != node.y.shape or other.data is not None:
+    if (other is None or other.shape != node.y.shape or other.data is not None
+            or (node.op in COMBINED and len(other.shape) != 4)):  # what is no map lies in an order of its own
         return None
     rival = other.node  # of two convolutions that are added, the later one takes the addition
     if (rival is not None and rival.op in PRODUCTS and place[rival] > place[node]
@@ -282,7 +297,8 @@ def fuse_scales(graph: Graph) -> Graph:
     return graph
 
 
-INFERENCE = (drop_dead, fold_constants, fold_batch_norm, address_channels, fuse_scales, fuse_steps, drop_dead)
+INFERENCE = (drop_dead, fold_constants, fold_batch_norm, address_channels, one_slope, fuse_scales, fuse_steps,
+             drop_dead)
 
 
 def optimise(graph: Graph) -> Graph:

@@ -38,6 +38,10 @@ class Fields:
             raise PlanError(f"there is no kind {self.kind}")
         return self._kinds[self.kind]
 
+    def real(self, name: str) -> float:
+        """A field that holds a floating number."""
+        return float(self._rows[self.number, self._names[name]].view(np.float64))
+
     def member(self, i: int) -> Fields:
         """The fields of the i-th operation after this one."""
         if not 0 < i < len(self._rows) - self.number:

@@ -65,12 +65,17 @@ class Abstract:
     __hash__ = object.__hash__
 
 
+def _identity(tensor: Any) -> int:
+    """What tells traced tensors apart: their Abstract, which they keep when they are cut off from the tape."""
+    return id(tensor.data if isinstance(getattr(tensor, "data", None), Abstract) else tensor)
+
+
 class Tracer:
     """Notes down operations as nodes of a graph."""
 
     def __init__(self, model: Any) -> None:
         self.nodes: list[Node] = []
-        self.values: dict[int, Value] = {}  # by id of the tensor or array they stand for
+        self.values: dict[int, Value] = {}  # by id of what they stand for
         self.kept: list[Any] = []  # keeps what has an entry alive: ids stay unique
         self.paths = {id(m): path for path, m in getattr(model, "named_modules", lambda: [])()}
         self.stack: list[str] = [""]
@@ -80,7 +85,7 @@ class Tracer:
 
     def _know(self, tensor: Any, value: Value) -> Value:
         self.kept.append(tensor)
-        self.values[id(tensor)] = value
+        self.values[_identity(tensor)] = value
         return value
 
     def input(self, name: str, shape: Shape, dtype: Any) -> Any:
@@ -91,8 +96,8 @@ class Tracer:
 
     def value(self, tensor: Any) -> Value:
         """The value that a tensor stands for; one that was not traced is a constant."""
-        if id(tensor) in self.values:
-            return self.values[id(tensor)]
+        if _identity(tensor) in self.values:
+            return self.values[_identity(tensor)]
         if isinstance(tensor.data, Abstract):
             raise TraceError(f"{_caller()} uses a tensor of another trace")
         return self._know(tensor, Value(f"constant{len(self.kept)}", tensor.shape, tensor.dtype, tensor.data))
@@ -166,4 +171,4 @@ def trace(model: Any, *examples: Any) -> Graph:
     inputs = [note.input(f"x{i}" if i else "x", *s) for i, s in enumerate(signatures)]
     with traced_by(note):
         result = note.result(model(*inputs))
-    return Graph([note.values[id(x)] for x in inputs], note.nodes, result)
+    return Graph([note.value(x) for x in inputs], note.nodes, result)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import get_num_threads, kernels, scratch
-from ..autograd import Function
+from ..autograd import Function, Shape
 from .geometry import Pair, pair
 
 MODES = ("nearest", "bilinear")
@@ -32,7 +32,7 @@ class Interpolate(Function, op="interpolate"):
     def forward(self, x):
         y = self.empty(x.dtype)
         self.save(shape=x.shape)
-        self._run(x, y, [_table(*rule) for rule in self._rules(x.shape, x.dtype)])
+        self._run(x, y, self.tables(x.shape, x.dtype))
         return y
 
     def backward(self, gy):
@@ -40,6 +40,10 @@ class Interpolate(Function, op="interpolate"):
         gx = np.empty(self.saved.shape, gy.dtype)
         self._run(gy, gx, [_adjoint(*rule) for rule in self._rules(gx.shape, gy.dtype)])
         return gx
+
+    def tables(self, x: Shape, dtype: np.dtype) -> list[Table]:
+        """For rows, then columns: places in x, and their weights, (taps, size) each; compiled plans read them too."""
+        return [_table(*rule) for rule in self._rules(x, dtype)]
 
     def _rules(self, x, dtype):
         """The arguments of `_table`, for rows and for columns."""

@@ -9,42 +9,9 @@
 # Loop order and threads as in `roi.pxi`.  Per row of bins, rows of x are added by vectors into a line, and runs of the
 # line are weighed.  A coordinate becomes an index only once it is known to lie on the map, or a pixel beside it.
 
-cdef inline void sample_between(real at, ix size, real share, real *weight, ix *bound) noexcept nogil:
-    """Share a sample at `at` out between the two elements beside it; weight[r] is kept for bound[0] <= r < bound[1]."""
-    cdef ix low, high, r
-    at = max(at, 0)
-    low = min(<ix>at, size - 1)
-    high = min(low + 1, size - 1)
-    at = at - low if high > low else 0
-    if bound[0] == bound[1]:
-        bound[0] = bound[1] = low
-    for r in range(low, bound[0]):
-        weight[r] = 0
-    for r in range(bound[1], high + 1):
-        weight[r] = 0
-    bound[0], bound[1] = min(bound[0], low), max(bound[1], high + 1)
-    weight[low] += share*(1 - at)
-    weight[high] += share*at
-
-
-cdef void align_bin(real start, real bin, ix i, ix samples, ix size, real *weight, ix *bound) noexcept nogil:
-    """Weights of bin i of an axis; samples further than one pixel outside count, but give nothing."""
-    cdef real at, step = bin/<real>samples, base = start + i*bin
-    cdef ix s = 0, last = samples
-    bound[0] = bound[1] = 0
-    if step > 0:            # only those about the map, for there may be millions beside it
-        s = <ix>min(max((-1 - base)/step - 2, <real>0), <real>samples)
-        last = <ix>min(max((size - base)/step + 2, <real>0), <real>samples)
-    for s in range(s, last):
-        at = base + (s + <real>0.5)*bin/<real>samples
-        if at >= -1 and at <= size:
-            sample_between(at, size, 1/<real>samples, weight, bound)
-
-
 def roi_align_axis(const real[::1] start, const real[::1] length, real[:, :, ::1] weights, ix[:, :, ::1] bounds,
                    ix sampling_ratio):  # IN (k,)  IN (k,)  OUT (k, p, size), within the bounds  OUT (k, p, 2)
-    cdef ix k, i, samples, boxes = weights.shape[0], bins = weights.shape[1], size = weights.shape[2]
-    cdef real bin
+    cdef ix k, boxes = weights.shape[0], bins = weights.shape[1], size = weights.shape[2]
     cdef real most = 1 << 24
     require(min(boxes, bins, size) >= 1, "roi_align_axis: an array is empty")
     require(start.shape[0] == boxes and length.shape[0] == boxes and bounds.shape[0] == boxes
@@ -52,14 +19,7 @@ def roi_align_axis(const real[::1] start, const real[::1] length, real[:, :, ::1
     for k in range(boxes):
         require(-most <= start[k] <= most and -most <= length[k] <= 2*most,
                 f"roi_align_axis: box {k} is larger than {most}")
-        bin = length[k]/<real>bins
-        samples = sampling_ratio
-        if samples <= 0:    # as many as bring them no more than a pixel apart
-            samples = <ix>bin + (1 if bin > <ix>bin else 0)
-        for i in range(bins):
-            bounds[k, i, 0] = bounds[k, i, 1] = 0
-            if samples > 0:
-                align_bin(start[k], bin, i, samples, size, &weights[k, i, 0], &bounds[k, i, 0])
+        align_axis(start[k], length[k], bins, size, sampling_ratio, &weights[k, 0, 0], &bounds[k, 0, 0])
 
 
 cdef inline void weigh_rows(const real *x, const real *weight, real *line, ix rows, ix w, ix n) noexcept nogil:

@@ -6,7 +6,7 @@ region: every thread walks through the whole list, takes its share of each opera
 next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes plans and checks every address in them.
 """
 from cython.parallel cimport parallel, threadid
-from libc.math cimport INFINITY, sqrt
+from libc.math cimport INFINITY, NAN, ceil, floor, round, sqrt
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -34,6 +34,12 @@ include "product.pxi"
 include "depthwise.pxi"
 include "move.pxi"
 include "maps.pxi"
+include "resize.pxi"
+include "norm.pxi"
+include "pixel_norm.pxi"
+include "unary.pxi"
+include "../roi_axis.pxi"
+include "roi.pxi"
 include "winograd.pxi"
 include "strip.pxi"
 include "rows.pxi"

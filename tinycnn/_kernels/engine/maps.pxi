@@ -120,6 +120,9 @@ cdef void global_mean(const Op *g, const Run *run, int t, int threads) noexcept 
 
 # ---------------------------------------------------------------- element by element
 cdef enum:
+    PIECE = 128                 # pixels that are finished while they lie in the first cache, with what they are made of
+
+cdef enum:
     ADD = 0
     SUBTRACT = 1
     MULTIPLY = 2
@@ -143,62 +146,100 @@ cdef inline vf combined(vf a, vf b, ix how) noexcept nogil:
     if how == LARGER:
         return vmax_nan(a, b)
     if how == SMALLER:
-        return vmin(b, a)
+        return vmin_nan(a, b)
     if how == SUBTRACT_FROM:
         return b - a
-    if how == DIVIDE_INTO:
-        return b/a
-    return a
+    return b/a
 
 
-cdef inline void combine_run(const real *a, const real *b, real *y, ix n, ix step, ix how) noexcept nogil:
-    """n vectors; the second operand moves on by `step` (0: the same vector for all of them)."""
+cdef inline void combine_run(const real *a, const real *b, real *y, ix n, ix step, ix how, vf low,
+                             vf high) noexcept nogil:
+    """n vectors, clipped; the second operand moves on by `step` (0: the same vector for all of them)."""
     cdef ix i
     for i in range(n):
-        vstore(y + i*VW, combined(vload(a + i*VW), vload(b + i*step), how))
+        vstore(y + i*VW, vclip(combined(vload(a + i*VW), vload(b + i*step), how), low, high))
+
+
+cdef inline void affine_run(const real *x, const real *w, const real *b, real *y, ix n, ix step, vf low,
+                            vf high) noexcept nogil:
+    """n vectors, clipped; factors and summands move on by `step`."""
+    cdef ix i
+    for i in range(n):
+        vstore(y + i*VW, vclip(vfma(vload(w + i*step), vload(x + i*VW), vload(b + i*step)), low, high))
+
+
+cdef inline ix pieces(const Op *g) noexcept nogil:
+    """Into how many pieces of at most PIECE pixels a plane is cut."""
+    return (g.n + PIECE - 1)//PIECE
+
+
+cdef inline bint clips(const Op *g) noexcept nogil:
+    """Whether the last store is done once a result has been clipped."""
+    return g.activation == CLIP and g.r < 0
+
+
+cdef void finish_piece(const Op *g, const Run *run, const real *x, ix at, ix count) noexcept nogil:
+    """The last store of `count` vectors of bare results x, which belong `at` elements into y."""
+    finish(g, x, run.arena + g.y + at, run.arena + g.r + at if g.r >= 0 else NULL, count)
 
 
 cdef void combine(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """y = a . b over planes of n pixels; b is a map as a is, or (px = 0) a vector per plane; then the activation.
+    """y = a . b over planes of n pixels, then the last store.
 
-    s < 0: b lies in the constants, at w, as a map, or (px = 0) as a vector per block of channels.
+    b is a map as a is, or (px = 0) a vector per plane.  s < 0: b lies in the constants, at w, as a map of all images, or
+    (px = 0) as a vector per block of channels; COPY has no b.
     """
-    cdef ix planes = g.blocks*g.images, begin, end, plane, first, last
+    cdef ix item, each = pieces(g), items = g.blocks*g.images*each, plane, first, count, at
+    cdef vf low = vset(<real>g.low if clips(g) else -INFINITY), high = vset(<real>g.high if clips(g) else INFINITY)
     cdef const real *a
     cdef const real *b
     cdef real *y
-    begin, end = share(planes*g.n, t, threads), share(planes*g.n, t + 1, threads)
-    for plane in range(begin//g.n, (end + g.n - 1)//g.n):
-        first, last = max(begin - plane*g.n, 0), min(end - plane*g.n, g.n)
-        a = run.arena + g.x + (plane*g.n + first)*VW
-        y = run.arena + g.y + (plane*g.n + first)*VW
-        b = a
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
+        plane, first = item//each, item%each*PIECE
+        count, at = min(<ix>PIECE, g.n - first), (plane*g.n + first)*VW
+        a, y = run.arena + g.x + at, run.arena + g.y + at
+        if g.mode == COPY:
+            finish_piece(g, run, a, at, count)
+            continue
+        b = run.constants + g.w + (at if g.px else plane//g.images*VW)
         if g.s >= 0:
-            b = run.arena + g.s + ((plane*g.n + first)*VW if g.px else plane*VW)
-        elif g.mode != COPY:
-            b = run.constants + g.w + ((plane*g.n + first)*VW if g.px else plane//g.images*VW)
+            b = run.arena + g.s + (at if g.px else plane*VW)
         if g.mode == ADD:
-            combine_run(a, b, y, last - first, g.px, ADD)
+            combine_run(a, b, y, count, g.px, ADD, low, high)
         elif g.mode == MULTIPLY:
-            combine_run(a, b, y, last - first, g.px, MULTIPLY)
+            combine_run(a, b, y, count, g.px, MULTIPLY, low, high)
         else:
-            combine_run(a, b, y, last - first, g.px, g.mode)
-        if not (g.activation == CLIP and g.low == -INFINITY and g.high == INFINITY):
-            finish(g, y, y, NULL, last - first)
+            combine_run(a, b, y, count, g.px, g.mode, low, high)
+        if not clips(g):
+            finish_piece(g, run, y, at, count)
+
+
+cdef enum:
+    OF_CHANNEL = 0              # factors (w) and summands (b) of affine: constants, one for each channel
+    OF_IMAGE = 1                # s: maps of one pixel in the arena, factors and then summands
+    OF_ELEMENT = 2              # constants, one for each channel and pixel
 
 
 cdef void affine(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """y = w x + b with a factor and a summand per channel, then the activation."""
-    cdef ix planes = g.blocks*g.images, plane, i
-    cdef const real *x
+    """y = w x + b over planes of n pixels, then the last store."""
+    cdef ix item, each = pieces(g), planes = g.blocks*g.images, plane, first, count, at, here, step
+    cdef vf low = vset(<real>g.low if clips(g) else -INFINITY), high = vset(<real>g.high if clips(g) else INFINITY)
+    cdef const real *w = run.constants + g.w
+    cdef const real *b = run.constants + g.b
     cdef real *y
-    cdef vf w, b
-    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
-        w, b = vload(run.constants + g.w + plane//g.images*VW), vload(run.constants + g.b + plane//g.images*VW)
-        x, y = run.arena + g.x + plane*g.n*VW, run.arena + g.y + plane*g.n*VW
-        for i in range(g.n):
-            vstore(y + i*VW, vfma(w, vload(x + i*VW), b))
-        finish(g, y, y, NULL, g.n)
+    if g.mode == OF_IMAGE:
+        w = run.arena + g.s
+        b = w + planes*VW
+    for item in range(share(planes*each, t, threads), share(planes*each, t + 1, threads)):
+        plane, first = item//each, item%each*PIECE
+        count, at = min(<ix>PIECE, g.n - first), (plane*g.n + first)*VW
+        y, step = run.arena + g.y + at, 0
+        here = (plane if g.mode == OF_IMAGE else plane//g.images)*VW
+        if g.mode == OF_ELEMENT:
+            here, step = (plane//g.images*g.n + first)*VW, VW
+        affine_run(run.arena + g.x + at, w + here, b + here, y, count, step, low, high)
+        if not clips(g):
+            finish_piece(g, run, y, at, count)
 
 
 # ---------------------------------------------------------------- into the layout, within it, out of it
@@ -231,25 +272,32 @@ cdef void write_output(const Op *g, const Run *run, int t, int threads) noexcept
         item += j
 
 
+cdef enum:
+    GATHERED = 32               # pixels for which all channels are gathered before the next ones: their sources stay near
+
+
+cdef void gather_block(const real *arena, const int32_t *off, real *y, ix first, ix last) noexcept nogil:
+    """Pixels [first, last) of one block."""
+    cdef ix p
+    cdef int lane
+    cdef bint whole = off[0] >= 0
+    for lane in range(VW):
+        whole = whole and off[lane] == off[0] + lane
+    if whole:
+        memcpy(y + first*VW, arena + off[0] + first*VW, (last - first)*VW*sizeof(real))
+        return
+    for lane in range(VW):
+        for p in range(first, last):
+            y[p*VW + lane] = arena[off[lane] + p*VW] if off[lane] >= 0 else 0
+
+
 cdef void gather(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """y: channels picked from anywhere. off: for each channel, filled up to whole blocks, where it begins; -1: zeros."""
-    cdef ix item, block, p, n = g.images*g.n
-    cdef int lane
-    cdef bint whole
-    cdef const int32_t *off
-    cdef real *y
-    for block in range(share(g.blocks, t, threads), share(g.blocks, t + 1, threads)):
-        off = run.tables + g.off + block*VW
-        y = run.arena + g.y + block*n*VW
-        whole = off[0] >= 0
-        for lane in range(VW):
-            whole = whole and off[lane] == off[0] + lane
-        if whole:
-            memcpy(y, run.arena + off[0], n*VW*sizeof(real))
-            continue
-        for lane in range(VW):
-            for p in range(n):
-                y[p*VW + lane] = run.arena[off[lane] + p*VW] if off[lane] >= 0 else 0
+    cdef ix item, block, first, n = g.images*g.n, items = g.blocks*((n + GATHERED - 1)//GATHERED)
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
+        block, first = item%g.blocks, item//g.blocks*GATHERED
+        gather_block(run.arena, run.tables + g.off + block*VW, run.arena + g.y + block*n*VW, first,
+                     min(n, first + GATHERED))
 
 
 cdef void pad_planes(const Op *g, const Run *run, int t, int threads) noexcept nogil:

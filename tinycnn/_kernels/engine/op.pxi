@@ -86,6 +86,11 @@ cdef inline vf vmish(vf v) noexcept nogil:
     return v*(p/(p + vset(2)))
 
 
+cdef inline vf hard_gate(vf v) noexcept nogil:
+    """(v + 3) / 6 within [0, 1]."""
+    return vclip(vfma(v, vset(<real>(1.0/6)), vset(0.5)), vzero(), vset(1))
+
+
 cdef inline vf activated(vf v, ix activation, vf low, vf high) noexcept nogil:
     cdef vf gate
     if activation == CLIP:
@@ -93,7 +98,7 @@ cdef inline vf activated(vf v, ix activation, vf low, vf high) noexcept nogil:
     if activation == LEAKY:
         return vselect(vgt(v, vzero()), v, v*low)
     if activation == HARDSWISH or activation == HARDSIGMOID:
-        gate = vclip(vfma(v, vset(<real>(1.0/6)), vset(0.5)), vzero(), vset(1))
+        gate = hard_gate(v)
         return v*gate if activation == HARDSWISH else gate
     if activation == TANH:
         return vtanh(v)

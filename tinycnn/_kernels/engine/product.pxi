@@ -24,10 +24,13 @@ cdef struct Tile:
     const real *b
     const real *ahead           # weights to fetch while multiplying, `step` elements for each k
     ix step
-    bint bare                   # the last store is more than clipping side by side: tiles only add up
+    real low                    # what the last store clips to
+    real high
+    bint swish                  # hard swish instead
+    bint bare                   # the last store is more than that, or not side by side: tiles only add up
 
 
-cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, const real *r, real low, real high,
+cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, const real *r,
                                ix count, int M, int NB) noexcept nogil:
     """`count` tiles of M pixels by NB vectors of channels, one after the other.
 
@@ -35,7 +38,7 @@ cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, 
     """
     cdef vf acc[TILE_SUMS]
     cdef vf wv[3]
-    cdef vf xb, lowest = vset(low), highest = vset(high)
+    cdef vf xb, low = vset(tile.low), high = vset(tile.high)
     cdef const int32_t *off = tile.off
     cdef const real *w
     cdef const real *ahead = tile.ahead
@@ -67,73 +70,77 @@ cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, 
                 for m in range(M):
                     acc[n*M + m] = acc[n*M + m] + vload(r + n*ys + m*VW)
             r += M*VW
+        if tile.swish:
+            for n in range(NB):
+                for m in range(M):
+                    acc[n*M + m] = acc[n*M + m]*hard_gate(acc[n*M + m])
         for n in range(NB):
             for m in range(M):
-                vstore(y + n*ys + m*VW, vclip(acc[n*M + m], lowest, highest))
+                vstore(y + n*ys + m*VW, vclip(acc[n*M + m], low, high))
         x += M*px
         y += M*VW
 
 
-cdef void product_tiles1(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count,
+cdef void product_tiles1(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count,
                          int m) noexcept nogil:
     if m == ROWS1:
-        product_tiles(z, x, y, ys, r, low, high, count, ROWS1, 1)
+        product_tiles(z, x, y, ys, r, count, ROWS1, 1)
     elif m == 8:
-        product_tiles(z, x, y, ys, r, low, high, count, 8, 1)
+        product_tiles(z, x, y, ys, r, count, 8, 1)
     elif m == 4:
-        product_tiles(z, x, y, ys, r, low, high, count, 4, 1)
+        product_tiles(z, x, y, ys, r, count, 4, 1)
     elif m == 2:
-        product_tiles(z, x, y, ys, r, low, high, count, 2, 1)
+        product_tiles(z, x, y, ys, r, count, 2, 1)
     else:
-        product_tiles(z, x, y, ys, r, low, high, count, 1, 1)
+        product_tiles(z, x, y, ys, r, count, 1, 1)
 
 
-cdef void product_tiles2(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count,
+cdef void product_tiles2(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count,
                          int m) noexcept nogil:
     if m == ROWS2:
-        product_tiles(z, x, y, ys, r, low, high, count, ROWS2, 2)
+        product_tiles(z, x, y, ys, r, count, ROWS2, 2)
     elif ROWS2 > 6 and m == 13:
-        product_tiles(z, x, y, ys, r, low, high, count, 13, 2)
+        product_tiles(z, x, y, ys, r, count, 13, 2)
     elif ROWS2 > 6 and m == 12:
-        product_tiles(z, x, y, ys, r, low, high, count, 12, 2)
+        product_tiles(z, x, y, ys, r, count, 12, 2)
     elif ROWS2 > 6 and m == 10:
-        product_tiles(z, x, y, ys, r, low, high, count, 10, 2)
+        product_tiles(z, x, y, ys, r, count, 10, 2)
     elif ROWS2 > 6 and m == 8:
-        product_tiles(z, x, y, ys, r, low, high, count, 8, 2)
+        product_tiles(z, x, y, ys, r, count, 8, 2)
     elif ROWS2 > 6 and m == 7:
-        product_tiles(z, x, y, ys, r, low, high, count, 7, 2)
+        product_tiles(z, x, y, ys, r, count, 7, 2)
     elif m == 4:
-        product_tiles(z, x, y, ys, r, low, high, count, 4, 2)
+        product_tiles(z, x, y, ys, r, count, 4, 2)
     elif m == 2:
-        product_tiles(z, x, y, ys, r, low, high, count, 2, 2)
+        product_tiles(z, x, y, ys, r, count, 2, 2)
     else:
-        product_tiles(z, x, y, ys, r, low, high, count, 1, 2)
+        product_tiles(z, x, y, ys, r, count, 1, 2)
 
 
-cdef void product_tiles3(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count,
+cdef void product_tiles3(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count,
                          int m) noexcept nogil:
     if m == ROWS3:
-        product_tiles(z, x, y, ys, r, low, high, count, ROWS3, 3)
+        product_tiles(z, x, y, ys, r, count, ROWS3, 3)
     elif ROWS3 > 4 and m == 8:
-        product_tiles(z, x, y, ys, r, low, high, count, 8, 3)
+        product_tiles(z, x, y, ys, r, count, 8, 3)
     elif ROWS3 > 4 and m == 7:
-        product_tiles(z, x, y, ys, r, low, high, count, 7, 3)
+        product_tiles(z, x, y, ys, r, count, 7, 3)
     elif ROWS3 > 4 and m == 4:
-        product_tiles(z, x, y, ys, r, low, high, count, 4, 3)
+        product_tiles(z, x, y, ys, r, count, 4, 3)
     elif m == 2:
-        product_tiles(z, x, y, ys, r, low, high, count, 2, 3)
+        product_tiles(z, x, y, ys, r, count, 2, 3)
     else:
-        product_tiles(z, x, y, ys, r, low, high, count, 1, 3)
+        product_tiles(z, x, y, ys, r, count, 1, 3)
 
 
-cdef inline void any_tiles(const Tile *z, const real *x, real *y, ix ys, const real *r, real low, real high, ix count, int m,
+cdef inline void any_tiles(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m,
                            int NB) noexcept nogil:
     if NB == 2:
-        product_tiles2(z, x, y, ys, r, low, high, count, m)
+        product_tiles2(z, x, y, ys, r, count, m)
     elif NB == 3:
-        product_tiles3(z, x, y, ys, r, low, high, count, m)
+        product_tiles3(z, x, y, ys, r, count, m)
     else:
-        product_tiles1(z, x, y, ys, r, low, high, count, m)
+        product_tiles1(z, x, y, ys, r, count, m)
 
 
 cdef void run_tiles(Tile *z, const real *x, real *y, const real *r, ix count, int m, int NB) noexcept nogil:
@@ -147,11 +154,11 @@ cdef void run_tiles(Tile *z, const real *x, real *y, const real *r, ix count, in
     cdef ix i, at
     cdef const Op *g = z.g
     if not z.bare:
-        any_tiles(z, x, y, g.ys, r, <real>g.low, <real>g.high, count, m, NB)
+        any_tiles(z, x, y, g.ys, r, count, m, NB)
         z.ahead += z.step*g.k*count
         return
     for i in range(count):
-        any_tiles(z, x + i*m*g.px, sums, m*VW, NULL, -INFINITY, INFINITY, 1, m, NB)
+        any_tiles(z, x + i*m*g.px, sums, m*VW, NULL, 1, m, NB)
         z.ahead += z.step*g.k
         for n in range(NB):
             at = n*g.ys + i*m*g.py
@@ -231,7 +238,12 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
     cdef const real *w = run.constants + g.w
     cdef real *copy = run.arena + g.t + t*g.k*3*VW
     cdef const real *x = run.arena + g.x if g.mode < 0 else <const real *>run.io[g.mode] + g.x
-    tile.g, tile.off, tile.bare = g, run.tables + g.off, not plain_store(g) or g.py != VW
+    tile.g, tile.off = g, run.tables + g.off
+    tile.swish = g.activation == HARDSWISH and g.r < 0 and g.py == VW
+    tile.bare = not tile.swish and (not plain_store(g) or g.py != VW)
+    tile.low, tile.high = <real>g.low, <real>g.high
+    if tile.bare or tile.swish:
+        tile.low, tile.high = -INFINITY, INFINITY
     while block < g.blocks:
         NB = panel_width(g.blocks - block)
         m = tile_rows(g.n, NB)

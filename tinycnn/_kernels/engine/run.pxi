@@ -22,9 +22,19 @@ cdef enum:
     LAYER_NORM = 18
     SELECT = 19
     MATMUL = 20
+    RESIZE = 21
+    MOMENTS = 22
+    FACTORS = 23
+    L2_NORM = 24
+    LOCAL_RESPONSE = 25
+    UNARY = 26
+    PRELU = 27
+    ROI_POOL = 28
+    ROI_ALIGN = 29
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
-         "winograd4 strip move fill softmax reduce layer_norm select matmul").split()
+         "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
+         "unary prelu roi_pool roi_align").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -56,6 +66,24 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         winograd4(g, run, t, threads)
     elif g.kind == STRIP:
         strip(g, run, t, threads)
+    elif g.kind == RESIZE:
+        resize(g, run, t, threads)
+    elif g.kind == MOMENTS:
+        moments(g, run, t, threads)
+    elif g.kind == FACTORS:
+        factors(g, run, t, threads)
+    elif g.kind == L2_NORM:
+        l2_norm(g, run, t, threads)
+    elif g.kind == LOCAL_RESPONSE:
+        local_response(g, run, t, threads)
+    elif g.kind == UNARY:
+        unary(g, run, t, threads)
+    elif g.kind == PRELU:
+        prelu(g, run, t, threads)
+    elif g.kind == ROI_POOL:
+        roi_pool(g, run, t, threads)
+    elif g.kind == ROI_ALIGN:
+        roi_align(g, run, t, threads)
     elif g.kind == MOVE:
         move(g, run, t, threads)
     elif g.kind == FILL:

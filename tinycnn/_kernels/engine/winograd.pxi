@@ -8,8 +8,8 @@
 #         A*A products over all tiles of the band
 #         transform back, add bias and residual, activation
 #
-# U = G w Gt is computed when the plan is made.  The three parts of a band are separated by waiting for all threads.  The places
-# of a tile lie an odd number of vectors apart: at a power of two they would share a few sets of the first-level cache.
+# U = G w Gt is computed when the plan is made.  Where U fits the second cache too, each thread takes whole bands; else all share
+# each band, so that U is read once, and wait for each other between the three parts of it.  The places of a tile lie an odd number of vectors apart: at a power of two they would share a few sets of the first-level cache.
 
 cdef inline void input_transform(const vf *d, int s, vf *o, int so, int A) noexcept nogil:
     """Bt d of one column (or row) of A vectors, s apart."""
@@ -96,12 +96,13 @@ cdef inline void winograd_output(const Op *g, const real *m, ix place_step, vf b
                 finish(g, sums, y + at, r + at if r != NULL else NULL, wide)
 
 
-cdef inline void winograd_band(const Op *g, const Run *run, int t, int threads, ix first, ix tile_rows_, int A) noexcept nogil:
+cdef inline void winograd_band(const Op *g, const Run *run, ix memory, int t, int threads, ix first, ix tile_rows_,
+                               int A) noexcept nogil:
     """Rows of tiles first, first + 1, ... of all images together.  k: input channels; kh, kw: rows and columns of tiles of an
-    image; n: tiles of a full band."""
+    image; n: tiles of a full band; memory: where transformed tiles go in the arena."""
     cdef ix tiles = tile_rows_*g.kw, cb = (g.k + VW - 1)//VW, item, q, block, row, column, image, planes
     cdef ix place_in = (cb*tiles | 1)*VW, place_out = (g.blocks*tiles | 1)*VW
-    cdef real *v = run.arena + g.t
+    cdef real *v = run.arena + memory
     cdef real *m = v + A*A*place_in
     cdef Op h
     for item in range(share(cb*tiles, t, threads), share(cb*tiles, t + 1, threads)):
@@ -117,7 +118,7 @@ cdef inline void winograd_band(const Op *g, const Run *run, int t, int threads, 
     h.off = g.off if tiles == g.n else g.soff
     h.fetch = g.k*g.blocks*VW
     for q in range(share(A*A, t, threads), share(A*A, t + 1, threads)):
-        h.x, h.y, h.w = g.t + q*place_in, g.t + A*A*place_in + q*place_out, g.w + q*g.k*g.blocks*VW
+        h.x, h.y, h.w = memory + q*place_in, memory + A*A*place_in + q*place_out, g.w + q*g.k*g.blocks*VW
         h.ahead = h.w + 2*VW*g.k
         product(&h, run, 0, 1)
     if threads > 1:
@@ -131,13 +132,18 @@ cdef inline void winograd_band(const Op *g, const Run *run, int t, int threads, 
 
 
 cdef inline void winograd(const Op *g, const Run *run, int t, int threads, int A) noexcept nogil:
-    """`rows` rows of tiles at a time, of images*kh."""
-    cdef ix first = 0, total = g.images*g.kh
-    while first < total:
-        winograd_band(g, run, t, threads, first, min(g.rows, total - first), A)
-        first += g.rows
-        if threads > 1 and first < total:
+    """`rows` rows of tiles at a time, of images*kh. mode: whether bands are shared out; s: memory of a thread then."""
+    cdef ix first, band, total = g.images*g.kh, bands = (total + g.rows - 1)//g.rows
+    if g.mode > 0:
+        for band in range(share(bands, t, threads), share(bands, t + 1, threads)):
+            first = band*g.rows
+            winograd_band(g, run, g.t + t*g.s, 0, 1, first, min(g.rows, total - first), A)
+        return
+    for band in range(bands):
+        if threads > 1 and band > 0:
             team_wait(run.team, threads)
+        first = band*g.rows
+        winograd_band(g, run, g.t, t, threads, first, min(g.rows, total - first), A)
 
 
 cdef void winograd2(const Op *g, const Run *run, int t, int threads) noexcept nogil:

@@ -9,12 +9,13 @@ from ..graph import Node, Value
 from ..layout import Part, Placed, as_map, blocks
 from ..packing import vector
 from ..views import View, as_blocks
-from .moves import expanded, in_order
-from .rules import ACTIVATIONS, ALONE, COMBINING, last_store, lowers
+from .moves import expanded, in_order, sole_input
+from .rules import ACTIVATIONS, ALONE, COMBINING, constant, last_store, lowers, map_fields
 
 if TYPE_CHECKING:
     from ..plan import Builder
 
+UNARY = {"exp": 0, "log": 1, "sqrt": 2, "abs": 3, "neg": 4, "pow": 5}
 REVERSED = {"sub": 7, "div": 8}  # the second operand is the first of the operation
 
 
@@ -45,10 +46,25 @@ def emit_alike(plan: Builder, y: Value, x: Placed | Part, reads: list[Any], **fi
 @lowers(*ACTIVATIONS)
 def activation(plan: Builder, node: Node) -> None:
     """An activation that no last store took."""
-    x = node.inputs["x"]
-    assert x is not None
-    emit_alike(plan, node.y, as_it_lies(plan, x), [], kind="combine", mode=ALONE,
+    emit_alike(plan, node.y, as_it_lies(plan, sole_input(node)), [], kind="combine", mode=ALONE,
                **ACTIVATIONS[node.op](node.attributes))
+
+
+@lowers(*UNARY)
+def unary(plan: Builder, node: Node) -> None:
+    """A function of one number."""
+    x = sole_input(node)
+    emit_alike(plan, node.y, as_it_lies(plan, x), [], kind="unary", mode=UNARY[node.op],
+               low=node.attributes.get("exponent", 0))
+
+
+@lowers("prelu")
+def prelu(plan: Builder, node: Node) -> None:
+    """A slope per channel; one for all is told from a leaky ReLU by a pass."""
+    placed = plan.whole(node.inputs["x"])
+    slopes = np.broadcast_to(constant(node, "weight"), placed.shape[1])
+    plan.emit(node.y, kind="prelu", **map_fields(plan, placed, node.y), n=placed.pixels,
+              w=plan.constant(vector(slopes, plan.width)))
 
 
 @lowers(*COMBINING)
@@ -69,11 +85,16 @@ def combine(plan: Builder, node: Node) -> None:
     combine_all(plan, node.y, a, b, COMBINING[node.op], last_store(plan, node))
 
 
+def adds(node: Node) -> bool:
+    """Whether a residual, which lies in blocks, is added in the node's last store."""
+    return any(step.op == "add" for step in node.after)
+
+
 def combine_all(plan: Builder, y: Value, a: Value, b: Value, mode: int, store: dict[str, Any]) -> None:
     """Two computed arrays, each repeated to the shape of y first: in blocks if one of them lies so."""
     first: Placed | Part
     second: Placed | Part
-    if a in plan.where or b in plan.where:
+    if a in plan.where or b in plan.where or "r" in store:
         first, second = in_blocks(plan, a, y.shape), in_blocks(plan, b, y.shape)
     else:
         first, second = in_order(plan, a, y.shape), in_order(plan, b, y.shape)
@@ -96,7 +117,7 @@ def with_constant(plan: Builder, node: Node, x: Value, constant: np.ndarray, mod
         repeated = Value(x.name, shape, x.dtype)
         plan.see(repeated, expanded(plan, x, shape))
         x = repeated
-    first = as_it_lies(plan, x)
+    first = plan.whole(x) if adds(node) else as_it_lies(plan, x)
     values, px = constants_for(plan, shape, constant, first)
     emit_alike(plan, node.y, first, [], kind="combine", mode=mode, w=plan.constant(values), px=px,
                **last_store(plan, node))

@@ -1,15 +1,14 @@
 """Operations on whole maps, and those that move nothing."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...autograd import OPS
 from ..graph import Node
 from ..layout import Placed
-from ..packing import vector
-from ..passes import affine
-from .rules import last_store, lowers, map_fields, refuse
+from .rules import lowers, map_by_map, map_fields
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
 @lowers("max_pool2d", "avg_pool2d")
 def pool(plan: Builder, node: Node) -> None:
     """Windows of any size."""
-    placed, window = plan.whole(node.inputs["x"]), node.attributes["window"]
-    fields = map_fields(plan, placed, node.y)
-    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = window
+    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = node.attributes["window"]
     mode = 0 if node.op == "max_pool2d" else 2 if node.attributes["count_include_pad"] else 1
-    plan.emit(node.y, kind="pool", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left, n=bottom,
-              px=right, mode=mode, t=plan.scratch(plan.threads * placed.shape[3] * plan.width))
+    for _, _, fields in map_by_map(plan, plan.placed(node.inputs["x"]), node.y):
+        plan.emit_into(kind="pool", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left, n=bottom,
+                       px=right, mode=mode, t=plan.scratch(plan.threads * fields["wd"] * plan.width))
 
 
 @lowers("adaptive_avg_pool2d", "adaptive_max_pool2d")
@@ -40,16 +38,16 @@ def global_mean(plan: Builder, node: Node) -> None:
     plan.emit(node.y, kind="global_mean", **map_fields(plan, placed, node.y), n=placed.pixels)
 
 
-@lowers("batch_norm")
-def batch_norm(plan: Builder, node: Node) -> None:
-    """A normalisation that no convolution took: a factor and a summand per channel."""
-    if node.attributes["training"]:
-        raise refuse(node, "it computes the statistics of the batch; call eval() on the model first")
+@lowers("interpolate")
+def resize(plan: Builder, node: Node) -> None:
+    """A few rows and columns of the map for each of the result, weighted."""
     placed = plan.whole(node.inputs["x"])
-    scale, shift = (np.broadcast_to(v, placed.shape[1]) for v in affine(node))
-    plan.emit(node.y, kind="affine", **map_fields(plan, placed, node.y), n=placed.pixels,
-              w=plan.constant(vector(scale, plan.width)), b=plan.constant(vector(shift, plan.width)),
-              **last_store(plan, node))
+    function: Any = OPS[node.op].like([], node.attributes)
+    (rows, row_weights), (columns, column_weights) = function.tables(placed.shape, plan.dtype)
+    plan.emit(node.y, kind="resize", **map_fields(plan, placed, node.y), kh=len(rows), kw=len(columns),
+              off=plan.table(lambda: np.concatenate([rows.ravel(), columns.ravel()])),
+              w=plan.constant(np.concatenate([row_weights.ravel(), column_weights.ravel()])),
+              t=plan.scratch(plan.threads * placed.shape[3] * plan.width))
 
 
 # ---------------------------------------------------------------- what moves nothing

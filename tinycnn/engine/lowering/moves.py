@@ -9,7 +9,7 @@ import numpy as np
 from ..graph import Node, Value
 from ..layout import Part, blocks
 from ..views import Axis, View, dense
-from .rules import lowers
+from .rules import lowers, refuse
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -39,6 +39,15 @@ def sole_input(node: Node) -> Value:
 
 
 # ---------------------------------------------------------------- what moves nothing
+@lowers("astype")
+def astype(plan: Builder, node: Node) -> None:
+    """To the element type that a value has."""
+    x = sole_input(node)
+    if node.y.dtype != x.dtype:
+        raise refuse(node, f"from {x.dtype} to {node.y.dtype}; expected the element type that it has")
+    plan.see(node.y, plan.view(x))
+
+
 @lowers("reshape")
 def reshape(plan: Builder, node: Node) -> None:
     """The same elements in the same order."""

@@ -15,7 +15,7 @@ from ..layout import Part, Placed, blocks
 from ..packing import pack_channels, pack_panels, vector, winograd_weights
 from ..views import CONSTANTS, Table, View, compact, merged
 from .elements import as_it_lies, combine_all, emit_alike
-from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, last_store, lowers, refuse
+from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, last_store, lowers, map_by_map, refuse
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -291,22 +291,14 @@ def depthwise(plan: Builder, conv: Convolution) -> None:
     """Each channel by itself; of an input whose channels lie in several maps each map is convolved, as it lies."""
     node, width = conv.node, plan.width
     placed = plan.whole(conv.x) if any(step.op == "add" for step in node.after) else plan.placed(conv.x)
-    n, c, h, wd = placed.shape
+    c, wd = conv.x.shape[1], conv.x.shape[3]
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
-    oh, ow = node.y.shape[2:]
-    taps, zeros, store, results = conv.w.reshape(c, -1), plan.zeros(wd * width), last_store(plan, node), []
-    for i, source in enumerate(placed.stores):
-        here = placed.store == i
-        channel = placed.channel[here]
-        count = blocks(int(channel.max()) + 1, width)
-        weights, biases = np.zeros((count * width, kh * kw)), np.zeros(count * width)
+    taps, zeros, store = conv.w.reshape(c, -1), plan.zeros(wd * width), last_store(plan, node)
+    for here, channel, fields in map_by_map(plan, placed, node.y):
+        weights, biases = np.zeros((fields["blocks"] * width, kh * kw)), np.zeros(fields["blocks"] * width)
         weights[channel], biases[channel] = taps[here], conv.b[here]
-        result = plan.storage(count * width * n * oh * ow)
-        plan.emit_into(result, kind="depthwise", x=source, reads=[source], images=n, blocks=count, h=h, wd=wd, oh=oh,
-                       ow=ow, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left,
+        plan.emit_into(kind="depthwise", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left,
                        w=plan.constant(pack_channels(weights, width)), b=plan.constant(biases), z=zeros, **store)
-        results.append(result)
-    plan.place(node.y, Placed((n, c, oh, ow), results, placed.store, placed.channel))
 
 
 def winograd(plan: Builder, conv: Convolution) -> None:
@@ -317,30 +309,32 @@ def winograd(plan: Builder, conv: Convolution) -> None:
     m = 4 if min(oh, ow) >= LARGE_MAP else 2
     places, th, tw = (m + 2) ** 2, -(-oh // m), -(-ow // m)
     cb, ob = blocks(c, width), blocks(o, width)
-    rows = winograd_band(n * th, places * (cb + ob) * width * tw * plan.dtype.itemsize,
-                         places * c * ob * width * plan.dtype.itemsize, plan.cache)
+    weights, row = places * c * ob * width * plan.dtype.itemsize, places * (cb + ob) * width * tw * plan.dtype.itemsize
+    alone = weights <= plan.cache  # each thread by itself
+    rows = winograd_band(n * th, row, weights, plan.cache, plan.threads if alone else 1)
     full, rest = rows * tw, n * th % rows * tw
+    memory = places * ((cb * full | 1) + (ob * full | 1)) * width
     lanes, u = np.arange(c), winograd_weights(conv.w, m)
     plan.emit(node.y, kind=f"winograd{m}", x=placed, reads=[placed], k=c, blocks=ob, images=n, h=h, wd=wd, oh=oh,
               ow=ow, kh=th, kw=tw, rows=rows, n=full, top=conv.window.pads[0], left=conv.window.pads[1],
               w=plan.constant(np.concatenate([pack_panels(u[q], width) for q in range(places)])),
-              b=plan.constant(vector(conv.b, width)), z=plan.zeros(ob * width),
-              t=plan.scratch(places * ((cb * full | 1) + (ob * full | 1)) * width),
+              b=plan.constant(vector(conv.b, width)), z=plan.zeros(ob * width), mode=int(alone), s=memory,
+              t=plan.scratch(memory * (plan.threads if alone else 1)),
               off=plan.table(lambda: lanes // width * full * width + lanes % width),
               soff=plan.table(lambda: lanes // width * rest * width + lanes % width), **last_store(plan, node))
 
 
-def winograd_band(rows: int, row: int, weights: int, cache: int) -> int:
+def winograd_band(rows: int, row: int, weights: int, cache: int, threads: int) -> int:
     """Rows of tiles to transform at a time, of so many: those that move the least memory. row, weights, cache: bytes.
 
     A band that fits the cache reads the weights again for each band, if they do not fit as well; a large one writes and
-    reads the transformed tiles from further away.
+    reads the transformed tiles from further away.  threads: those that share the bands out.
     """
     def moved(band: int) -> int:
         return (weights * -(-rows // band) if weights > cache else 0) + (2 * rows * row if band * row > cache else 0)
     fitting, large = (max(1, min(rows, memory // row)) for memory in (cache, MOST_TILES))
-    best = min(fitting, large, key=moved)
-    return -(-rows // -(-rows // best))
+    bands = -(-rows // min(fitting, large, key=moved))
+    return -(-rows // (-(-bands // threads) * threads))
 
 
 @lowers("conv_transpose2d")

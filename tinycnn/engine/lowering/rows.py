@@ -9,7 +9,8 @@ from ..graph import Node, Value
 from ..layout import Part
 from .maps import global_mean
 from .moves import axes_of, sole_input
-from .rules import lowers, map_fields, refuse
+from .norms import layer_norm_of_maps, weight_and_bias
+from .rules import lowers, map_fields
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -77,13 +78,13 @@ def of_pixels(plan: Builder, node: Node) -> None:
 
 @lowers("layer_norm")
 def layer_norm(plan: Builder, node: Node) -> None:
-    """Over the last axes."""
-    x, weight, bias = (node.inputs[name] for name in ("x", "weight", "bias"))
+    """Over the last axes; over all of a map as that lies."""
+    x = node.inputs["x"]
     assert x is not None
-    if any(value is not None and value.data is None for value in (weight, bias)):
-        raise refuse(node, "its weights are computed, expected constants")
     k = extent(node.attributes["normalized_shape"])
-    w, b = (np.full(k, default) if value is None or value.data is None else value.data
-            for value, default in ((weight, 1.0), (bias, 0.0)))
-    emit_rows(plan, node.y, "layer_norm", plan.plain(x), rows=extent(x.shape) // k, k=k, w=plan.constant(w),
-              b=plan.constant(b), low=node.attributes["eps"])
+    if x in plan.where and len(x.shape) == 4 and node.attributes["normalized_shape"] == x.shape[1:]:
+        layer_norm_of_maps(plan, node)
+        return
+    w, b = (plan.constant(v) for v in weight_and_bias(node, k))
+    emit_rows(plan, node.y, "layer_norm", plan.plain(x), rows=extent(x.shape) // k, k=k, w=w, b=b,
+              low=node.attributes["eps"])

@@ -1,7 +1,7 @@
 """What all rules share: how they are entered, what they refuse, last stores, the fields of operations on whole maps."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,16 @@ def refuse(node: Node, why: str) -> CompileError:
     """The error for a node that cannot run."""
     where = f" in {node.path}" if node.path else ""
     return CompileError(f"compile: {node.op}{where} ({node.outputs[0].name}, shape {node.outputs[0].shape}): {why}")
+
+
+def constant(node: Node, name: str, default: np.ndarray | None = None) -> np.ndarray:
+    """The numbers of an input that must not be computed; `default` where it is not given."""
+    value = node.inputs[name]
+    if value is None and default is not None:
+        return default
+    if value is None or value.data is None:
+        raise refuse(node, f"its {name} is computed, expected a constant")
+    return np.asarray(value.data)
 
 
 # ---------------------------------------------------------------- activations and last stores
@@ -81,5 +91,23 @@ def map_fields(plan: Builder, placed: Placed, y: Value) -> dict[str, Any]:
             "ow": ow}
 
 
+def map_by_map(plan: Builder, placed: Placed, y: Value) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
+    """For an operation that treats each channel by itself: each of the maps that hold them is its input as it lies.
+
+    Gives the channels of the value that a map holds (a mask), their places in it, and the fields of the operation.
+    """
+    n, c, h, wd = placed.shape
+    _, _, oh, ow = as_map(y.shape)
+    results = []
+    for i, source in enumerate(placed.stores):
+        here = placed.store == i
+        channel = placed.channel[here]
+        count = blocks(int(channel.max()) + 1, plan.width)
+        results.append(plan.storage(count * plan.width * n * oh * ow))
+        yield here, channel, {"y": results[-1], "x": source, "reads": [source], "images": n, "blocks": count, "h": h,
+                              "wd": wd, "oh": oh, "ow": ow}
+    plan.place(y, Placed((n, c, oh, ow), results, placed.store, placed.channel))
+
+
 COMBINING = {"add": 0, "sub": 1, "mul": 2, "div": 3, "maximum": 4, "minimum": 5, "scale_channels": 2}
-ALONE = 6  # the first operand as it is
+ALONE = 6  # no second operand: s = -1
