@@ -7,6 +7,7 @@ import numpy as np
 
 from ..graph import Node, Value
 from ..layout import Part
+from .elements import steps_after
 from .maps import global_mean
 from .moves import axes_of, sole_input
 from .rules import lowers, map_fields, refuse
@@ -85,5 +86,8 @@ def layer_norm(plan: Builder, node: Node) -> None:
     k = extent(node.attributes["normalized_shape"])
     w, b = (np.full(k, default) if value is None or value.data is None else value.data
             for value, default in ((weight, 1.0), (bias, 0.0)))
-    emit_rows(plan, node.y, "layer_norm", plan.plain(x), rows=extent(x.shape) // k, k=k, w=plan.constant(w),
+    done = Value(node.y.name, node.y.shape, node.y.dtype) if node.after else node.y
+    emit_rows(plan, done, "layer_norm", plan.plain(x), rows=extent(x.shape) // k, k=k, w=plan.constant(w),
               b=plan.constant(b), low=node.attributes["eps"])
+    if node.after:
+        steps_after(plan, node, done)
