@@ -140,7 +140,7 @@ def test_groups_within_blocks_and_across_them(groups, n, size):
 def test_layer_norm_by_elements():
     layer, conv = nn.LayerNorm((19, 5, 6)), nn.Conv2d(3, 19, 1)
     layer.weight.data[:], layer.bias.data[:] = noise(19, 5, 6), noise(19, 5, 6, seed=1)
-    net = assert_compiled(lambda x: F.relu(layer(conv(x))), noise(2, 3, 5, 6, seed=2))
+    net = assert_compiled(lambda x: F.relu(layer(conv(x)) + F.layer_norm(x, 6)[:, :1]), noise(2, 3, 5, 6, seed=2))
     assert kinds(net)["affine"] == 2  # by statistics, then by elements
 
 

@@ -17,7 +17,7 @@ ACTIVATIONS = frozenset({"relu", "relu6", "hardsigmoid", "hardswish", "sigmoid",
                          "clip"})
 VECTORS = ACTIVATIONS | {"linear", "batch_norm", "add"}  # whose results (N, C) may be joined as channels
 PRODUCTS = frozenset({"conv2d", "conv_transpose2d", "linear"})
-NORMS = frozenset({"batch_norm", "group_norm", "instance_norm", "switchable_norm"})
+NORMS = frozenset({"batch_norm", "group_norm", "instance_norm", "layer_norm", "switchable_norm"})
 COMBINED = frozenset({"add", "sub", "mul", "div", "maximum", "minimum", "scale_channels"})
 STORING = PRODUCTS | NORMS | COMBINED  # whose kernels take steps after their own work
 # What a last store can do: an activation A, the addition R of a residual, or both in either order.
@@ -267,8 +267,7 @@ def _step(node: Node, reader: Node, readers: dict[Value, list[Node]], outputs: s
     if reader.op != "add" or done + "R" not in STORES:
         return None
     other = next((v for v in reader.inputs.values() if v is not node.y), None)
-    if (other is None or other.shape != node.y.shape or other.data is not None
-            or (node.op in COMBINED and len(other.shape) != 4)):  # what is no map lies in an order of its own
+    if other is None or other.shape != node.y.shape or other.data is not None:
         return None
     rival = other.node  # of two convolutions that are added, the later one takes the addition
     if (rival is not None and rival.op in PRODUCTS and place[rival] > place[node]

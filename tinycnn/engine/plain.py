@@ -45,6 +45,7 @@ class PlainOrder:
     def see(self, value: Value, view: View) -> None:
         """A value's elements lie there."""
         self.views[value] = view
+        self.where.pop(value, None)
         if view.placed is not None and view.placed.shape == as_map(value.shape):
             self.where[value] = view.placed
 

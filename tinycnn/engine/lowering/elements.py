@@ -1,6 +1,7 @@
 """Element-wise operations on one array or two, in whatever order the elements lie."""
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..layout import Part, Placed, as_map, blocks
 from ..packing import vector
 from ..views import View, as_blocks
 from .moves import expanded, in_order, sole_input
-from .rules import ACTIVATIONS, ALONE, COMBINING, constant, last_store, lowers, map_fields
+from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, constant, last_store, lowers, map_fields
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -21,10 +22,44 @@ REVERSED = {"sub": 7, "div": 8}  # the second operand is the first of the operat
 
 def as_it_lies(plan: Builder, x: Value) -> Placed | Part:
     """A value in the order in which it is there: blocks of channels, or plain."""
-    if x in plan.where:
+    if x in plan.where or (plan.as_given(x) is not None and len(x.shape) == 4):
         return plan.whole(x)
     placed = plan.view(x).placed
     return placed if placed is not None and placed.is_whole else plan.plain(x)
+
+
+def alike(plan: Builder, x: Value, first: Placed | Part) -> Placed | Part:
+    """A value of as many elements, in the order of another."""
+    if isinstance(first, Part):
+        return plan.plain(x)
+    there = Value(x.name, first.shape, x.dtype)
+    plan.see(there, plan.view(x))
+    return plan.whole(there)
+
+
+def store_alike(plan: Builder, node: Node, first: Placed | Part) -> dict[str, Any]:
+    """The fields of a node's last store, what it adds in the order of its first operand."""
+    for step in node.after:
+        for other in step.inputs:
+            if other is not None:
+                added = alike(plan, other, first)
+                bare = dataclasses.replace(node, after=tuple([s for s in node.after if s.op != "add"]))
+                return last_store(plan, bare) | {"r": added, "add_last": int(node.after[0] is not step)}
+    return last_store(plan, node)
+
+
+def steps_after(plan: Builder, node: Node, done: Value) -> None:
+    """The steps that a kernel did not take, each as an operation of its own. done: what they begin with."""
+    plan.see(node.y, plan.view(done))
+    for step in node.after:
+        first = as_it_lies(plan, node.y)
+        if step.op == "add":
+            [other] = [value for value in step.inputs if value is not None]
+            second = alike(plan, other, first)
+            emit_alike(plan, node.y, first, [second], kind="combine", s=second, mode=COMBINING["add"], px=plan.width,
+                       **clipping())
+        else:
+            emit_alike(plan, node.y, first, [], kind="combine", mode=ALONE, **ACTIVATIONS[step.op](step.attributes))
 
 
 def emit_alike(plan: Builder, y: Value, x: Placed | Part, reads: list[Any], **fields: Any) -> None:
@@ -80,25 +115,19 @@ def combine(plan: Builder, node: Node) -> None:
         if x.shape == node.y.shape and x in plan.where and other.shape == (*x.shape[:2], *[1] * (len(x.shape) - 2)):
             first, second = plan.whole(x), plan.whole(other)
             emit_alike(plan, node.y, first, [second], kind="combine", s=second, mode=mode,
-                       px=plan.width if other.shape == x.shape else 0, **last_store(plan, node))
+                       px=plan.width if other.shape == x.shape else 0, **store_alike(plan, node, first))
             return
-    combine_all(plan, node.y, a, b, COMBINING[node.op], last_store(plan, node))
+    combine_all(plan, node, a, b)
 
 
-def adds(node: Node) -> bool:
-    """Whether a residual, which lies in blocks, is added in the node's last store."""
-    return any(step.op == "add" for step in node.after)
-
-
-def combine_all(plan: Builder, y: Value, a: Value, b: Value, mode: int, store: dict[str, Any]) -> None:
+def combine_all(plan: Builder, node: Node, a: Value, b: Value) -> None:
     """Two computed arrays, each repeated to the shape of y first: in blocks if one of them lies so."""
     first: Placed | Part
     second: Placed | Part
-    if a in plan.where or b in plan.where or "r" in store:
-        first, second = in_blocks(plan, a, y.shape), in_blocks(plan, b, y.shape)
-    else:
-        first, second = in_order(plan, a, y.shape), in_order(plan, b, y.shape)
-    emit_alike(plan, y, first, [second], kind="combine", s=second, mode=mode, px=plan.width, **store)
+    bring = in_blocks if a in plan.where or b in plan.where else in_order
+    first, second = (bring(plan, value, node.y.shape) for value in (a, b))
+    emit_alike(plan, node.y, first, [second], kind="combine", s=second, mode=COMBINING[node.op], px=plan.width,
+               **store_alike(plan, node, first))
 
 
 def in_blocks(plan: Builder, value: Value, shape: tuple[int, ...]) -> Placed:
@@ -117,10 +146,10 @@ def with_constant(plan: Builder, node: Node, x: Value, constant: np.ndarray, mod
         repeated = Value(x.name, shape, x.dtype)
         plan.see(repeated, expanded(plan, x, shape))
         x = repeated
-    first = plan.whole(x) if adds(node) else as_it_lies(plan, x)
+    first = as_it_lies(plan, x)
     values, px = constants_for(plan, shape, constant, first)
     emit_alike(plan, node.y, first, [], kind="combine", mode=mode, w=plan.constant(values), px=px,
-               **last_store(plan, node))
+               **store_alike(plan, node, first))
 
 
 def constants_for(plan: Builder, shape: tuple[int, ...], constant: np.ndarray,

@@ -14,8 +14,8 @@ from ..graph import Node, Step, Value
 from ..layout import Part, Placed, blocks
 from ..packing import pack_channels, pack_panels, vector, winograd_weights
 from ..views import CONSTANTS, Table, View, compact, merged
-from .elements import as_it_lies, combine_all, emit_alike
-from .rules import ACTIVATIONS, ALONE, COMBINING, clipping, last_store, lowers, map_by_map, refuse
+from .elements import steps_after
+from .rules import clipping, last_store, lowers, map_by_map, refuse
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -91,8 +91,8 @@ def emit_groups(plan: Builder, conv: Convolution, jobs: list[Job], reads: list[A
             part = store | ({"r": Part(store["r"].stores[0], begin)} if "r" in store else {})
             plan.emit_into(Part(storage, begin), **job_fields(plan, conv, job, i), reads=reads, ys=pixels, **part)
     plan.place(node.y, placed)
-    for step in later:
-        add_afterwards(plan, node, step)
+    if later:
+        steps_after(plan, node, node.y)
 
 
 def job_fields(plan: Builder, conv: Convolution, job: Job, group: int = 0) -> dict[str, Any]:
@@ -123,16 +123,6 @@ class Job:
     def of_channels(self, some: slice) -> Callable[[], np.ndarray]:
         """The table of some of the channels."""
         return lambda: self.offsets()[some].ravel()
-
-
-def add_afterwards(plan: Builder, node: Node, step: Step) -> None:
-    """A step that the last store did not take, as an operation of its own."""
-    if step.op == "add":
-        [other] = [value for value in step.inputs if value is not None]
-        combine_all(plan, node.y, node.y, other, COMBINING["add"], clipping())
-    else:
-        emit_alike(plan, node.y, as_it_lies(plan, node.y), [], kind="combine", mode=ALONE,
-                   **ACTIVATIONS[step.op](step.attributes))
 
 
 def pointwise(plan: Builder, conv: Convolution) -> None:
@@ -190,9 +180,10 @@ def linear_product(plan: Builder, node: Node, x: Value, w: np.ndarray, b: np.nda
     plan.emit(y, **product_fields(plan, w, b), x=view.address, mode=view.space, px=step,
               **rows_of(1, 1, rows, width), ys=rows * width, reads=view.stores, off=plan.table(terms),
               **(clipping() if adds else last_store(plan, node)))
-    plan.see(node.y, plan.view(y))
-    for later in node.after if adds else ():
-        add_afterwards(plan, node, later)
+    if adds:
+        steps_after(plan, node, y)
+    else:
+        plan.see(node.y, plan.view(y))
 
 
 def rows_and_terms(plan: Builder, x: Value, rows: int, inputs: int) -> tuple[View, int, Table] | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..graph import Node, Value
 from ..layout import Part
+from .elements import steps_after
 from .maps import global_mean
 from .moves import axes_of, sole_input
 from .norms import layer_norm_of_maps, weight_and_bias
@@ -86,5 +87,8 @@ def layer_norm(plan: Builder, node: Node) -> None:
         layer_norm_of_maps(plan, node)
         return
     w, b = (plan.constant(v) for v in weight_and_bias(node, k))
-    emit_rows(plan, node.y, "layer_norm", plan.plain(x), rows=extent(x.shape) // k, k=k, w=w, b=b,
+    done = Value(node.y.name, node.y.shape, node.y.dtype) if node.after else node.y
+    emit_rows(plan, done, "layer_norm", plan.plain(x), rows=extent(x.shape) // k, k=k, w=w, b=b,
               low=node.attributes["eps"])
+    if node.after:
+        steps_after(plan, node, done)
