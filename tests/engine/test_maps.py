@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_nets import assert_compiled, assert_refused, kinds, leaves, noise
+from engine_nets import assert_compiled, assert_refused, kinds, leaves, noise, settled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +125,20 @@ def test_in_other_orders():
 
 
 # ---------------------------------------------------------------- normalisation
+@pytest.mark.parametrize("adds", [False, True])
+def test_joined_maps_are_normalised_as_they_lie(adds):
+    """DenseNet's layers: what all layers before have given, normalised anew for each."""
+    convs = [nn.Conv2d(c, 7, 1) for c in (3, 10, 17)]
+    norms = [settled(nn.BatchNorm2d(c), seed=c) for c in (3, 10, 17)]
+    def dense(x):
+        for conv, norm in zip(convs, norms):
+            x = F.concat([x, conv(F.relu(norm(x) + x if adds else norm(x)))])
+        return x
+    net = assert_compiled(dense, noise(2, 3, 6, 5))
+    assert kinds(net)["affine"] == (3 if adds else 6)
+    assert ("gather" in kinds(net)) == adds
+
+
 def test_an_instance_norm_network():
     layers = [nn.Conv2d(3, 20, 3, padding=1), nn.InstanceNorm2d(20, affine=True), nn.LeakyReLU(0.2),
               nn.Conv2d(20, 20, 3, stride=2), nn.InstanceNorm2d(20), nn.PReLU(), nn.Upsample(scale_factor=2),

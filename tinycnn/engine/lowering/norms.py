@@ -9,7 +9,7 @@ from ..graph import Node
 from ..layout import blocks
 from ..packing import pack_channels, vector
 from ..passes import affine
-from .rules import clipping, constant, last_store, lowers, map_fields, refuse
+from .rules import clipping, constant, last_store, lowers, map_by_map, map_fields, refuse
 
 if TYPE_CHECKING:
     from ..plan import Builder
@@ -20,14 +20,18 @@ OF_GROUP = (0, 1, 0, 1)  # what plane and group have of the mean, and of the var
 
 @lowers("batch_norm")
 def batch_norm(plan: Builder, node: Node) -> None:
-    """A normalisation that no convolution took: a factor and a summand per channel."""
+    """A normalisation that no convolution took: a factor and a summand per channel, of maps that are joined each as it
+    lies."""
     if node.attributes["training"]:
         raise refuse(node, "it computes the statistics of the batch; call eval() on the model first")
-    placed = plan.whole(node.inputs["x"])
+    x, adds = node.inputs["x"], any(step.op == "add" for step in node.after)
+    placed, store = plan.whole(x) if adds else plan.placed(x), last_store(plan, node)
     scale, shift = (np.broadcast_to(v, placed.shape[1]) for v in affine(node))
-    plan.emit(node.y, kind="affine", mode=OF_CHANNEL, **map_fields(plan, placed, node.y), n=placed.pixels,
-              w=plan.constant(vector(scale, plan.width)), b=plan.constant(vector(shift, plan.width)),
-              **last_store(plan, node))
+    for here, channel, fields in map_by_map(plan, placed, node.y):
+        lanes = np.zeros((2, fields["blocks"] * plan.width))
+        lanes[:, channel] = scale[here], shift[here]
+        plan.emit_into(kind="affine", mode=OF_CHANNEL, **fields, n=placed.pixels, w=plan.constant(lanes[0]),
+                       b=plan.constant(lanes[1]), **store)
 
 
 # ---------------------------------------------------------------- statistics of the map itself
