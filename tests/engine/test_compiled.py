@@ -68,6 +68,12 @@ def test_strips_of_bottlenecks(monkeypatch_cache, described, threads):
     assert_close(net(x), model(tinycnn.Tensor(x)).numpy())
 
 
+def test_outputs_that_see_only_the_bias():
+    """A stride beyond the kernel leaves them out; what is not finite elsewhere does not reach them."""
+    model, x = nn.ConvTranspose2d(1, 1, 1, stride=2), np.array([[[[np.inf, 1], [1, 1]]]], np.float32)
+    np.testing.assert_array_equal(tinycnn.compile(model, x)(x), model(x).numpy())
+
+
 STEMS = st.tuples(
     st.integers(1, 2), st.integers(100, 130), st.integers(100, 130), st.integers(1, 4), st.integers(1, 40),
     st.sampled_from([3, 5, 7]), st.integers(1, 2), st.sampled_from(["pool", "depthwise"]))

@@ -45,12 +45,13 @@ def product(f: Fields) -> Iterator[Span]:
 
 def factors_of(f: Fields) -> Iterator[Span]:
     """What a product reads: inputs, weights, biases."""
-    positive(f, "k", "blocks", "rows", "n", "image_rows")
-    not_negative(f, "px", "xrow", "image_step", "ys", "py", "yrow", "yimage")
-    low, high = f.table(f.off, f.k)
-    images, rows = (f.rows - 1) // f.image_rows, min(f.rows, f.image_rows) - 1
-    start, size = f.x + low, high - low + images * f.image_step + rows * f.xrow + (f.n - 1) * f.px + 1
-    yield arena(start, size) if f.mode < 0 else Span(f.mode, start, start + size)
+    positive(f, "blocks", "rows", "n", "image_rows")
+    not_negative(f, "k", "px", "xrow", "image_step", "ys", "py", "yrow", "yimage")
+    if f.k:
+        low, high = f.table(f.off, f.k)
+        images, rows = (f.rows - 1) // f.image_rows, min(f.rows, f.image_rows) - 1
+        start, size = f.x + low, high - low + images * f.image_step + rows * f.xrow + (f.n - 1) * f.px + 1
+        yield arena(start, size) if f.mode < 0 else Span(f.mode, start, start + size)
     yield constants(f.w, f.k * f.blocks * f.width)
     yield constants(f.b, f.blocks * f.width)
 

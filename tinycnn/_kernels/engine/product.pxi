@@ -218,13 +218,13 @@ cdef void scaled_panel(const Op *g, const Run *run, const real *w, real *copy, i
 
 
 cdef void look_ahead(Tile *z, const Run *run, const real *w, ix block, int NB, int m, ix tiles) noexcept nogil:
-    """What the tiles of the panel at `block` fetch while they multiply."""
+    """What the tiles of the panel at `block` fetch while they multiply. (k is 0 where outputs see the bias alone.)"""
     cdef const Op *g = z.g
     cdef ix before = g.fetch*block//g.blocks, now = g.fetch*(block + NB)//g.blocks - before
     if m <= FEW:
         z.ahead, z.step = w + NEAR, NB*VW
     else:
-        z.ahead, z.step = run.constants + g.ahead + before, (now + g.k*tiles - 1)//(g.k*tiles)
+        z.ahead, z.step = run.constants + g.ahead + before, (now + g.k*tiles - 1)//max(g.k*tiles, 1)
 
 
 cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogil:

@@ -102,8 +102,6 @@ def job_fields(plan: Builder, conv: Convolution, job: Job, group: int = 0) -> di
     taps = conv.w[mine].reshape(each, inputs, -1)
     seen = (taps if job.taps is None else taps[:, :, job.taps]).reshape(each, -1)
     offsets = job.of_channels(slice(group * inputs, (group + 1) * inputs))
-    if not seen.size:  # outputs that see nothing but the bias: anything times 0
-        seen, offsets = np.zeros((each, 1), seen.dtype), lambda: np.zeros(1, np.intp)
     return product_fields(plan, seen, conv.b[mine]) | {"off": plan.table(offsets)} | job.where
 
 
