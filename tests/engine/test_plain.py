@@ -71,7 +71,7 @@ class Heads(nn.Module):
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("classes", [1, 7, 21])
-def test_heads_of_a_detector(batch, classes):
+def test_heads_of_a_detector(batch, classes, isa):
     net = agrees(Heads(classes), (batch, 3, 14, 10))
     assert kinds(net)["move"] == 6  # each level once into its place, boxes straight into the result
     assert kinds(net)["softmax"] == 1
@@ -103,7 +103,7 @@ def test_slices_of_an_image_are_joined():
     agrees(focus, (2, 3, 8, 6))
 
 
-def test_segmentation_ends_in_a_softmax():
+def test_segmentation_ends_in_a_softmax(isa):
     class UNet(nn.Module):
         def __init__(self):
             self.down, self.inner = nn.Conv2d(3, 18, 3, padding=1), nn.Conv2d(18, 20, 3, padding=1)
@@ -173,7 +173,7 @@ class Block(nn.Module):
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_transformer(batch):
+def test_a_transformer(batch, isa):
     agrees(Block(), (batch, 3, 10, 8))
 
 
@@ -193,7 +193,10 @@ def test_moves_in_a_row_are_one():
 
 @pytest.mark.parametrize("model", [
     lambda x: F.relu(F.conv2d(x, np.ones((20, 3, 1, 1), "f")).reshape(2, -1)),  # what is flattened stays in blocks
-    lambda x: F.conv2d(x, np.ones((4, 3, 1, 1), "f")).reshape(2, -1) + x[:, :1, :1, 0],
+    lambda x: F.conv2d(x, np.ones((4, 3, 1, 1), "f")).reshape(2, -1) + x[:, :1, :1, 0].reshape(2, 1),
+    lambda x: F.conv2d(x, np.ones((4, 3, 1, 1), "f")).reshape(2, -1) * np.linspace(0, 1, 80, dtype="f"),
+    lambda x: F.relu(F.layer_norm(x, 5) + x) - F.layer_norm(F.conv2d(x, np.ones((3, 3, 1, 1), "f")), 5),
+    lambda x: (x[0] * x[1, :1] - x[1]) + x[1].reshape(4, 3, 5).transpose(1, 0, 2),
     lambda x: F.conv2d(F.conv2d(x, np.ones((20, 3, 1, 1), "f"))[:, 3:, 1:].transpose(0, 1, 3, 2),
                        np.ones((2, 17, 1, 1), "f")),
     lambda x: (x, x, x.reshape(2, -1), x[:, [2, 0]], x[0]),  # inputs as results
@@ -205,7 +208,7 @@ def test_moves_in_a_row_are_one():
     lambda x: F.softmax(x.expand(4, 2, 3, 4, 5).sum(0), 3).min((0, 3), keepdims=True) - x,
     lambda x: F.concat([x, x[:, :, :, :2]], 3),
 ])
-def test_views_of_all_kinds(model):
+def test_views_of_all_kinds(model, isa):
     agrees(model, (2, 3, 4, 5))
 
 

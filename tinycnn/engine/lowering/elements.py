@@ -155,14 +155,13 @@ def with_constant(plan: Builder, node: Node, x: Value, constant: np.ndarray, mod
 def constants_for(plan: Builder, shape: tuple[int, ...], constant: np.ndarray,
                   first: Placed | Part) -> tuple[np.ndarray, int]:
     """A constant in the order of the other operand, and how far it is from one vector of it to the next."""
-    width, blocked = plan.width, isinstance(first, Placed)
-    channels = blocks(first.shape[1], width) * width if isinstance(first, Placed) else width
+    width, full = plan.width, np.broadcast_to(constant, shape)
     if constant.size == 1:
-        return np.full(channels, constant.ravel()[0]), 0
+        channels = first.shape[1] if isinstance(first, Placed) else 1
+        return np.full(blocks(channels, width) * width, constant.ravel()[0]), 0
+    if isinstance(first, Part):
+        return np.append(full.ravel(), np.ones(-full.size % width, full.dtype)), width
     aligned = constant.reshape((1,) * (len(shape) - constant.ndim) + constant.shape)
-    if blocked and as_map(shape)[1] == aligned.size == aligned.shape[1]:
+    if first.shape == as_map(shape) and aligned.size == aligned.shape[1]:
         return vector(aligned.ravel(), width), 0
-    full = np.broadcast_to(constant, shape)
-    if isinstance(first, Placed):
-        return as_blocks(first.shape, full, width), width
-    return np.append(full.ravel(), np.ones(-full.size % width, full.dtype)), width
+    return as_blocks(first.shape, full, width), width
