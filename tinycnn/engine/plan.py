@@ -40,6 +40,7 @@ class Plan:
     arena: int  # elements
     labels: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
+    storages: list[Storage] = field(default_factory=list)
 
 
 class Builder(PlainOrder):
@@ -178,7 +179,7 @@ class Builder(PlainOrder):
         constants = self._all_constants()
         ops = np.stack([self._row(e.fields) for e in self.emitted])
         return Plan(ops, constants, np.concatenate(entries).astype(np.int32), max(size, 1),
-                    [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted])
+                    [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted], self.storages)
 
     def _look_ahead(self) -> None:
         """What products fetch while they compute: constants lie in the order of use, so what is next needed is next."""

@@ -84,6 +84,10 @@ class Planned:
         each = iter(results)
         return restructure(self.result, lambda value: next(each))
 
+    def unstructured(self, results: Any) -> list[np.ndarray]:
+        """The arrays of results that the model's way nests."""
+        return [array for _, _, array in _matched(self.result, results, "results")]
+
     def report(self) -> PlanReport:
         """Operations, memory, and what compiling and the first call took."""
         size = self.dtype.itemsize
