@@ -64,14 +64,16 @@ def test_operations(case, isa, threads, data):
 
 
 # ---------------------------------------------------------------- that it sees what it looks for
-SPANS = {"product": 4, "winograd4": 6, "pool": 3, "adaptive_pool": 2, "depthwise": 5, "read_input": 2, "write_output": 2}
+SPANS = {"product": 4, "winograd4": 6, "pool": 3, "adaptive_pool": 2, "depthwise": 5, "read_input": 2,
+         "write_output": 2}
 
 
 def several_kinds():
     """Channels fill vectors, so that nothing is read or written in vain."""
     layers = [nn.Conv2d(32, 32, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(32, 32, 3, stride=2),
               nn.AdaptiveAvgPool2d(3), *nn.DepthwiseBNAct(32, 3), nn.Conv2d(32, 32, 1), nn.ReLU()]
-    net, x = tinycnn.compile(settled(nn.Sequential(*layers)), (1, 32, 20, 20), threads=1), picture(1, 32, 20, 20)
+    x = picture(1, 32, 20, 20)
+    net = tinycnn.compile(settled(nn.Sequential(*layers)), x, threads=1)
     watched_run(net, x)
     return net, x
 

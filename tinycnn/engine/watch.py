@@ -25,25 +25,30 @@ class Watched:
 
     def __init__(self, values: np.ndarray) -> None:
         bits = np.dtype(f"i{values.itemsize}")
-        self.values = values.reshape(-1)
+        self.values, self.poison = values.reshape(-1), POISON[values.itemsize]
+        self.values_bits = self.values.view(bits)
         room = aligned(values.size + 2 * FENCE, values.dtype)
-        self.bits, self.values_bits, self.poison = room.view(bits), self.values.view(bits), POISON[values.itemsize]
+        self.view, self.bits = room[FENCE:FENCE + values.size], room.view(bits)
         self.bits[:] = self.poison
-        self.view = room[FENCE:FENCE + values.size]
         self.before = self.bits.copy()
+        self.shown: list[Span] = []
 
     def show(self, spans: Iterable[Span]) -> None:
         """Let kernels see these elements alone."""
-        self.bits[:] = self.poison
-        for span in spans:
+        for span in self.shown:
+            self.bits[FENCE + span.start:FENCE + span.stop] = self.poison
+            self.before[FENCE + span.start:FENCE + span.stop] = self.poison
+        self.shown = list(spans)
+        for span in self.shown:
             self.view[span.start:span.stop] = self.values[span.start:span.stop]
-        self.before[:] = self.bits
+            self.before[FENCE + span.start:FENCE + span.stop] = self.values_bits[span.start:span.stop]
 
     def changed(self, allowed: Iterable[Span]) -> int | None:
         """Take over what was written where it is allowed; the first element that was written elsewhere."""
         changed = self.bits != self.before
         inside = changed[FENCE:FENCE + self.values.size]
         self.values[inside] = self.view[inside]
+        self.bits[changed] = self.before[changed]
         for span in allowed:
             inside[span.start:span.stop] = False
         return int(changed.argmax()) - FENCE if changed.any() else None
@@ -87,6 +92,8 @@ def _watch(executor: Any, operation: Touched, memories: dict[str | int, Watched]
     arrays = [memory.view for space, memory in memories.items() if isinstance(space, int)]
     executor.run(memories["arena"].view, arrays, first=operation.number, stop=operation.stop)
     for space, memory in memories.items():
+        if space == "constants":  # whose type in the kernels does not let them be written
+            continue
         place = memory.changed(span for span in operation.spans if span.space == space and span.written)
         if place is not None:
             raise PlanError(f"operation {operation.number}, {operation.kind}: it wrote element {place} of {space}, "
