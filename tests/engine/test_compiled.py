@@ -15,7 +15,7 @@ import tinycnn
 from tinycnn import functional as F
 from tinycnn import nn
 from tinycnn._kernels import available, use
-from tinycnn.engine import CompileError
+from tinycnn.engine import CompiledNet, CompileError, passes, trace
 from tinycnn.engine.check import check
 from tinycnn.engine.spans import PlanError
 from tinycnn.serialize import CheckpointError
@@ -356,6 +356,23 @@ def test_new_shapes_do_not_mix_parameters_of_two_times():
         net(picture(1, 3, 5, 5))
     net.refresh()
     np.testing.assert_array_equal(net(picture(1, 3, 5, 5)), np.ones((1, 2, 5, 5)))
+
+
+def test_what_is_saved_has_the_parameters_of_its_time(tmp_path):
+    layer = nn.Linear(3, 2)
+    for model in (layer, lambda x: layer(x)):
+        net = tinycnn.compile(model, (1, 3))
+        layer.load_state_dict({"weight": picture(2, 3, seed=3), "bias": np.ones(2, "f")})
+        with pytest.raises(RuntimeError, match=r"parameters have changed .*refresh"):
+            net.save(tmp_path / "net.tinycnn")
+        layer.load_state_dict({"weight": np.zeros((2, 3), "f"), "bias": np.ones(2, "f")})
+
+
+def test_a_graph_keeps_its_constants():
+    graph = passes.optimise(trace(nn.Linear(3, 2), (1, 3)))
+    for _ in range(2):
+        CompiledNet(graph, 1)
+    assert len(graph.constants) == 2
 
 
 def test_refreshed_it_forgets_the_plans_for_other_shapes():

@@ -6,7 +6,7 @@ loops of its kernel.  A plan that was written wrongly, or read from a damaged fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from .check_maps import (
     affine,

@@ -5,10 +5,9 @@ import os
 import threading
 import time
 import warnings
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,23 +15,13 @@ from .._kernels import ISA, get_num_threads
 from ..autograd import Shape
 from ..serialize import CheckpointError
 from .graph import Graph, Value
-from .passes import optimise
 from .plan import aligned
 from .planned import Planned
 from .report import Report, Timed
 from .saving import load_graph, save_graph
-from .trace import trace
+from .sources import FileSource, GraphSource, ModelSource
 
 MOST_PLANS = 8  # shapes of the inputs that a network keeps plans for
-
-
-class Source(NamedTuple):
-    """Where a network's plans come from: a model, or a file."""
-
-    model: Any = None
-    shapes: str = "fixed"
-    path: str | None = None
-    stamp: Any = None  # of the model's parameters, or of the file: whether they are still the same
 
 
 class CompiledNet:
@@ -42,29 +31,24 @@ class CompiledNet:
     and take turns; while one runs, other Python threads go on.  After a fork the child runs on one thread.
     """
 
-    def __init__(self, graph: Graph, threads: int, source: Source | None = None, dtype: Any = np.float32,
-                 began: float | None = None) -> None:
+    def __init__(self, graph: Graph, threads: int, source: ModelSource | FileSource | None = None,
+                 dtype: Any = np.float32, began: float | None = None) -> None:
+        """source: from where the graph can be had again; then its constants are taken out of it."""
         began = time.perf_counter() if began is None else began
-        self.threads, self.dtype, self._source = threads, np.dtype(dtype), source or Source()
+        self.threads, self.dtype, self._source = threads, np.dtype(dtype), source or GraphSource(graph)
         _warn_of_nonfinite(graph.constants)
-        self._graph = None if self._source.path else graph
         self._arena = np.empty(0, self.dtype)
         self._plans: OrderedDict[tuple[Shape, ...], Planned] = OrderedDict()
         self._lock = threading.Lock()
-        self._keep(Planned(graph, threads, self.dtype, began))
+        self._keep(Planned(graph, threads, self.dtype, began, consume=source is not None))
 
     @property
     def graph(self) -> Graph:
-        """The network for the shapes it was compiled for, after all passes; of a loaded one its file is read again.
+        """The network for the shapes it was compiled for, after all passes: traced, or its file read, again.
 
-        Raises RuntimeError where that file has changed.
+        Raises RuntimeError where the model's parameters, or the file, have changed since.
         """
-        if self._graph is not None:
-            return self._graph
-        assert self._source.path is not None
-        if _stamp_of_file(self._source.path) != self._source.stamp:
-            raise RuntimeError(f"this network was loaded from {self._source.path}, which has changed or is gone")
-        return load_graph(self._source.path)
+        return self._source.graph()
 
     def __call__(self, *inputs: Any, out: Any = None) -> Any:
         """The outputs for some inputs, structured as the model gives them: new arrays, or those in `out`.
@@ -104,18 +88,12 @@ class CompiledNet:
         if len(arrays) != len(values):
             raise TypeError(f"CompiledNet: expected {len(values)} inputs, got {len(arrays)}")
         for shape, value in zip(shapes, values):
-            if shape != value.shape and (self._source.shapes == "fixed" or 0 in shape):
+            if shape != value.shape and (self._source.fixed or 0 in shape):
                 raise ValueError(f"CompiledNet: {value.name} has the shape {shape}, expected {value.shape}"
                                  + (" (its shapes are fixed)" if 0 not in shape else ""))
-        if _stamp_of_parameters(self._source.model) != self._source.stamp:
-            raise RuntimeError("CompiledNet: the model's parameters have changed since it was compiled, and inputs of "
-                               f"new shapes {shapes} need a new plan; call refresh() first")
+        assert isinstance(self._source, ModelSource)
         began = time.perf_counter()
-        return self._keep(Planned(self._trace(shapes), self.threads, self.dtype, began))
-
-    def _trace(self, shapes: Iterable[Shape]) -> Graph:
-        examples = [(shape, value.dtype) for shape, value in zip(shapes, self._latest.inputs)]
-        return optimise(trace(self._source.model, *examples))
+        return self._keep(Planned(self._source.graph_for(shapes), self.threads, self.dtype, began, consume=True))
 
     def _keep(self, planned: Planned) -> Planned:
         """Let the network have a plan; of too many the one goes that has not been used for longest."""
@@ -167,13 +145,12 @@ class CompiledNet:
 
         Raises RuntimeError for a network that was loaded from a file: it has no model.
         """
-        if self._source.model is None:
+        if not isinstance(self._source, ModelSource):
             raise RuntimeError("refresh: this network was loaded from a file, it has no model to take parameters from")
-        began, stamp = time.perf_counter(), _stamp_of_parameters(self._source.model)
-        graph = self._trace([value.shape for value in self.graph.inputs])
-        planned = Planned(graph, self.threads, self.dtype, began)
+        began, source = time.perf_counter(), self._source.as_it_is_now()
+        planned = Planned(source.graph(), self.threads, self.dtype, began, consume=True)
         with self._lock:
-            self._graph, self._source = graph, self._source._replace(stamp=stamp)
+            self._source = source
             self._plans.clear()
             self._keep(planned)
 
@@ -181,28 +158,12 @@ class CompiledNet:
         """Write a file `*.tinycnn`, whole or not at all; `load_compiled` needs nothing else. It is for the shapes that
         the network was compiled for.
 
-        Raises ValueError for another suffix; RuntimeError where the network itself comes from a file that has changed.
+        Raises ValueError for another suffix; RuntimeError where the model's parameters, or the file that the network
+        was loaded from, have changed since.
         """
         if os.path.splitext(os.fspath(path))[1] != ".tinycnn":
             raise ValueError(f"save: path must end in .tinycnn, got {os.fspath(path)!r}")
         save_graph(self.graph, path)
-
-
-def _stamp_of_parameters(model: Any) -> int:
-    """A checksum of a model's parameters and buffers; those of a mere function are not known."""
-    stamp = 0
-    for source in ("named_parameters", "named_buffers"):
-        for name, tensor in getattr(model, source, lambda: [])():
-            stamp = zlib.crc32(np.ascontiguousarray(tensor.data).data, zlib.crc32(name.encode(), stamp))
-    return stamp
-
-
-def _stamp_of_file(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _warn_of_nonfinite(constants: Iterable[Value]) -> None:
@@ -231,8 +192,8 @@ def compile(model: Any, *examples: Any, threads: int | None = None, shapes: str 
     began = time.perf_counter()
     if shapes not in ("any", "fixed"):
         raise ValueError(f"compile: shapes must be 'any' or 'fixed', got {shapes!r}")
-    source = Source(model, shapes, stamp=_stamp_of_parameters(model))
-    return CompiledNet(optimise(trace(model, *examples)), _threads(threads), source, began=began)
+    source = ModelSource(model, examples, fixed=shapes == "fixed")
+    return CompiledNet(source.graph(), _threads(threads), source, began=began)
 
 
 def load_compiled(path: str | os.PathLike[str], threads: int | None = None) -> CompiledNet:
@@ -242,8 +203,7 @@ def load_compiled(path: str | os.PathLike[str], threads: int | None = None) -> C
     Raises CheckpointError for a file that is damaged or something else.
     """
     began = time.perf_counter()
-    where = os.path.abspath(os.fspath(path))
-    source = Source(path=where, stamp=_stamp_of_file(where))
+    source = FileSource(path)
     graph = load_graph(path)
     try:
         return CompiledNet(graph, _threads(threads), source, began=began)

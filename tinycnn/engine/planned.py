@@ -18,14 +18,15 @@ from .report import PlanReport
 class Planned:
     """A graph as a plan for inputs of its shapes. It keeps none of the graph's arrays; the caller gives the arena."""
 
-    def __init__(self, graph: Graph, threads: int, dtype: np.dtype, began: float) -> None:
+    def __init__(self, graph: Graph, threads: int, dtype: np.dtype, began: float, consume: bool) -> None:
+        """consume: the graph is nobody else's; each of its constants is let go as soon as it is packed."""
         self.dtype, self.threads = dtype, threads
         self.inputs = list(graph.inputs)
         # values of their own, for those of the graph lead to its nodes and their weights
         self.result = restructure(graph.result, lambda value: Value(value.name, value.shape, value.dtype))
         self.outputs = list(leaves(self.result))
         self.unit = kernels(dtype, "engine")
-        self.plan = plan(graph, threads, dtype)
+        self.plan = plan(graph, threads, dtype, consume)
         sizes = [int(np.prod(value.shape)) for value in (*self.inputs, *self.outputs)]
         check(self.plan, sizes, self.unit.WIDTH, threads, self.unit)
         self.bytes = np.array(sizes, np.int64) * dtype.itemsize
