@@ -278,12 +278,17 @@ def test_training_statistics_are_refused():
         tinycnn.compile(model, (2, 3, 4, 4))
 
 
-def test_nan_weights_warn():
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_warn(value, tmp_path):
     layer = nn.Linear(3, 2)
-    layer.weight.data[0, 0] = np.nan
-    with pytest.warns(RuntimeWarning, match="weight hold NaN"):
+    layer.weight.data[0, 0] = value
+    with pytest.warns(RuntimeWarning, match="weight hold NaN or infinite") as told:
         net = tinycnn.compile(layer, (1, 3))
-    assert np.isnan(net(np.zeros((1, 3)))[0, 0])
+    assert told[0].filename == __file__
+    np.testing.assert_array_equal(net(np.ones((1, 3)))[0, 0], value)
+    net.save(tmp_path / "net.tinycnn")
+    with pytest.warns(RuntimeWarning, match="weight hold NaN or infinite"):
+        tinycnn.load_compiled(tmp_path / "net.tinycnn")
 
 
 def test_nan_inputs_come_through_clipping():
