@@ -39,11 +39,12 @@ def test_every_model_compiles_and_equals_eager(name, isa):
         assert_close(tinycnn.compile(model, x, threads=2)(x), want)
 
 
-@settings(max_examples=8)
-@given(st.integers(1, 3), st.integers(33, 80), st.integers(33, 80), st.sampled_from([*EVERYDAY]))
-def test_any_size_and_batch(n, h, w, name):
+@settings(max_examples=2)
+@given(n=st.integers(1, 3), h=st.integers(33, 80), w=st.integers(33, 80))
+@pytest.mark.parametrize("name", EVERYDAY)
+def test_any_size_and_batch(name, n, h, w):
     model, x = registered(name, num_classes=3), picture(n, 3, h, w)
-    assert_close(tinycnn.compile(model, x, threads=1)(x), model(x).numpy())
+    assert_close(tinycnn.compile(model, (1, 3, 40, 40), threads=1)(x), model(x).numpy())
 
 
 BOTTLENECKS = st.tuples(
@@ -357,7 +358,7 @@ def test_new_shapes_do_not_mix_parameters_of_two_times():
     layer = nn.Conv2d(3, 2, 1)
     net = tinycnn.compile(layer, (1, 3, 4, 4))
     layer.load_state_dict({"weight": np.zeros((2, 3, 1, 1), "f"), "bias": np.ones(2, "f")})
-    with pytest.raises(RuntimeError, match=r"parameters have changed .*refresh"):
+    with pytest.raises(RuntimeError, match=r"parameters.* have changed .*refresh"):
         net(picture(1, 3, 5, 5))
     net.refresh()
     np.testing.assert_array_equal(net(picture(1, 3, 5, 5)), np.ones((1, 2, 5, 5)))
@@ -368,7 +369,7 @@ def test_what_is_saved_has_the_parameters_of_its_time(tmp_path):
     for model in (layer, lambda x: layer(x)):
         net = tinycnn.compile(model, (1, 3))
         layer.load_state_dict({"weight": picture(2, 3, seed=3), "bias": np.ones(2, "f")})
-        with pytest.raises(RuntimeError, match=r"parameters have changed .*refresh"):
+        with pytest.raises(RuntimeError, match=r"parameters.* have changed .*refresh"):
             net.save(tmp_path / "net.tinycnn")
         layer.load_state_dict({"weight": np.zeros((2, 3), "f"), "bias": np.ones(2, "f")})
 
@@ -391,12 +392,16 @@ def test_refreshed_it_forgets_the_plans_for_other_shapes():
         np.testing.assert_array_equal(net(picture(1, 3, size, size)), np.ones((1, 2, size, size)))
 
 
-def test_a_new_shape_of_a_model_in_training_mode_is_refused():
+def test_new_shapes_do_not_mix_modes(tmp_path):
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
     net = tinycnn.compile(model, (1, 3, 4, 4))
     model.train()
-    with pytest.raises(CompileError, match=r"call eval"):
-        net(picture(2, 3, 4, 4))
+    for act in (lambda: net(picture(2, 3, 4, 4)), lambda: net.save(tmp_path / "net.tinycnn")):
+        with pytest.raises(RuntimeError, match=r"mode, have changed since it was compiled"):
+            act()
+    with pytest.raises(CompileError, match="call eval"):
+        net.refresh()
+    assert_close(net(picture(1, 3, 4, 4)), model.eval()(picture(1, 3, 4, 4)).numpy())
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])

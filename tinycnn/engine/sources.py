@@ -16,7 +16,7 @@ from .trace import signature, trace
 
 
 class ModelSource:
-    """A model with the parameters that it had when it was compiled; what is traced later has these, or is refused.
+    """A model as it was when it was compiled, parameters and mode; what is traced later is of the same, or is refused.
 
     fixed: whether inputs must have the shapes of the examples.
     """
@@ -27,11 +27,12 @@ class ModelSource:
         self.stamp: int | None = None
 
     def graph(self) -> Graph:
-        """The graph for the examples' shapes. Raises RuntimeError where the parameters have changed since the first."""
+        """The graph for the examples' shapes. Raises RuntimeError where it is not the first one again."""
         graph = trace(self.model, *self.signatures)
         stamp = _checksum(graph)
         if self.stamp not in (None, stamp):
-            raise RuntimeError("the model's parameters have changed since it was compiled: call refresh() first")
+            raise RuntimeError("the model's parameters, or its mode, have changed since it was compiled: "
+                               "call refresh() to take them over")
         self.stamp = stamp
         return optimise(graph)
 
@@ -82,8 +83,8 @@ class GraphSource:
 
 
 def _checksum(graph: Graph) -> int:
-    """Of the numbers of all constants."""
-    stamp = 0
+    """Of the operations and of the numbers of all constants."""
+    stamp = zlib.crc32(repr([(node, node.attributes) for node in graph.nodes]).encode())
     for value in graph.constants:
         stamp = zlib.crc32(np.ascontiguousarray(value.data).data, stamp)
     return stamp
