@@ -189,6 +189,18 @@ def test_it_is_a_snapshot_until_it_is_refreshed():
     np.testing.assert_array_equal(net(x), [[1, 1]])
 
 
+@pytest.mark.parametrize("name", EVERYDAY)
+def test_every_model_is_saved_and_loaded(monkeypatch_cache, tmp_path, name):
+    """With a cache of no size, so that strips are among what is loaded."""
+    model, x = registered(name, num_classes=3), picture(1, 3, 40, 40)
+    net = tinycnn.compile(model, x, threads=1)
+    net.save(tmp_path / "net.tinycnn")
+    loaded = tinycnn.load_compiled(tmp_path / "net.tinycnn", threads=1)
+    np.testing.assert_array_equal(loaded(x), net(x))
+    assert loaded.report().operations == net.report().operations
+    assert_close(loaded.graph.run(x), net(x))
+
+
 def test_saved_and_loaded_it_is_the_same(tmp_path):
     model, x = settled(Unit()), picture(2, 3, 20, 16)
     net = tinycnn.compile(model, x)
