@@ -60,7 +60,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {"dict": {key: _plain(part) for key, part in value.items()}}
     if isinstance(value, tuple) and ATTRIBUTE_TYPES.get(type(value).__name__) is type(value):
-        return {"named": [type(value).__name__, list(value._fields), [_plain(part) for part in value]]}
+        fields = list(value._fields)  # type: ignore[attr-defined]
+        return {"named": [type(value).__name__, fields, [_plain(part) for part in value]]}
     if type(value) in (tuple, list):
         return {type(value).__name__: [_plain(part) for part in value]}
     if isinstance(value, slice):
