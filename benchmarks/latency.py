@@ -4,6 +4,7 @@
 
 Outputs are compared before anything is timed.  `ratio` is the median over the rounds of peer / tinycnn; `peak`, the
 share of this machine's multiply-adds, probed in the same run, that the network's own (direct) ones would take.
+torch.compile takes a minute for each network and a C++ compiler, so it must be asked for: `--engines torch.compile`.
 """
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinycnn.engine.graph import Graph, Node, Value
+if TYPE_CHECKING:  # a peer's own process must not hold tinycnn
+    from tinycnn.engine.graph import Graph, Node, Value
 
 Engine = Callable[[np.ndarray], np.ndarray]
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 KERNEL_TYPES = (np.dtype(np.float32), np.dtype(np.float64))  # what kernels exist for
 OPS: dict[str, type[Function]] = {}  # an op's name: its Function
+ATTRIBUTE_TYPES: dict[str, Any] = {}  # named tuples among the attributes, for graphs that are read from files
 
 
 class _Mode(threading.local):

@@ -22,11 +22,11 @@ SEVERAL = dict.fromkeys((*COMBINING, "concat", "concat_shuffle_split", "matmul",
 ODD = {"batch_norm", "switchable_norm", "astype"}  # whose statistics may be those of the batch; another element type
 
 
-def traced_call(case: OpCase, example):
+def traced_call(case: OpCase, example, dtype=np.float32):
     """The call as a function of its first input, or of several; and these inputs."""
     count = SEVERAL.get(case.ops[0], 1)
-    arrays = [np.asarray(x, np.float32) for x in example.inputs[:count]]
-    rest = [x if x is None or x.dtype == bool else np.asarray(x, np.float32) for x in example.inputs[count:]]
+    arrays = [np.asarray(x, dtype) for x in example.inputs[:count]]
+    rest = [x if x is None or x.dtype == bool else np.asarray(x, dtype) for x in example.inputs[count:]]
     return (lambda *xs: case.call(*xs, *rest, **example.keywords)), arrays
 
 

@@ -6,7 +6,7 @@ loops of its kernel.  A plan that was written wrongly, or read from a damaged fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from .check_maps import (
     affine,
@@ -216,18 +216,36 @@ CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
 }
 
 
-def check(plan: Any, io: list[int], width: int, threads: int, kernels: Any) -> None:
-    """Raise PlanError where an operation of `plan` would leave its memory. io: sizes of the caller's arrays."""
+class Touched(NamedTuple):
+    """What an operation may touch: of the rows [number, stop) of a plan, the first with its members."""
+
+    number: int
+    stop: int
+    kind: str
+    spans: list[Span]
+
+
+def touched(plan: Any, width: int, threads: int, kernels: Any) -> Iterator[Touched]:
+    """The operations of a plan. Raises PlanError where fields make no sense."""
     names = {name: i for i, name in enumerate(kernels.FIELDS)}
-    sizes: dict[str | int, int] = {"arena": plan.arena, "constants": len(plan.constants), **dict(enumerate(io))}
     number = 0
     while number < len(plan.ops):
         fields, name = Fields(names, kernels.KINDS, plan.ops, number, plan.tables, width, threads), "?"
         try:
             name = fields.name
-            for span in CHECKS[name](fields):
-                if span.space not in sizes or not 0 <= span.start <= span.stop <= sizes[span.space]:
-                    raise PlanError(f"[{span.start}, {span.stop}) of {span.space}, which has {sizes.get(span.space)}")
+            spans = list(CHECKS[name](fields))
         except PlanError as error:
             raise PlanError(f"operation {number}, {name}: {error}") from None
-        number += 1 + (fields.mode if name == "strip" else 0)
+        stop = number + 1 + (fields.mode if name == "strip" else 0)
+        yield Touched(number, stop, name, spans)
+        number = stop
+
+
+def check(plan: Any, io: list[int], width: int, threads: int, kernels: Any) -> None:
+    """Raise PlanError where an operation of `plan` would leave its memory. io: sizes of the caller's arrays."""
+    sizes: dict[str | int, int] = {"arena": plan.arena, "constants": len(plan.constants), **dict(enumerate(io))}
+    for operation in touched(plan, width, threads, kernels):
+        for span in operation.spans:
+            if span.space not in sizes or not 0 <= span.start <= span.stop <= sizes[span.space]:
+                raise PlanError(f"operation {operation.number}, {operation.kind}: [{span.start}, {span.stop}) of "
+                                f"{span.space}, which has {sizes.get(span.space)}")

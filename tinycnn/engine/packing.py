@@ -23,14 +23,15 @@ def pack_panels(weights: np.ndarray, width: int) -> np.ndarray:
     """(O, K) as panels of two vectors of outputs, three where one would be left over: [panel][k][vectors]."""
     o, k = weights.shape
     count = blocks(o, width)
-    filled = np.zeros((count * width, k), weights.dtype)
-    filled[:o] = weights
-    panels, block = [], 0
+    packed = np.zeros(count * width * k, weights.dtype)
+    block = at = 0
     while block < count:
         some = count - block if count - block <= 3 else 2
-        panels.append(filled[block * width:(block + some) * width].T.ravel())
-        block += some
-    return np.concatenate(panels)
+        rows = weights[block * width:(block + some) * width]
+        panel = packed[at:at + some * width * k].reshape(k, some * width)
+        panel[:, :len(rows)] = rows.T
+        block, at = block + some, at + panel.size
+    return packed
 
 
 def pack_channels(weights: np.ndarray, width: int) -> np.ndarray:

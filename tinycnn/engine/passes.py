@@ -5,6 +5,7 @@ They leave the graph they are given alone, and `Graph.run` gives the same number
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from itertools import pairwise
@@ -301,7 +302,8 @@ INFERENCE = (drop_dead, fold_constants, fold_batch_norm, address_channels, one_s
 
 
 def optimise(graph: Graph) -> Graph:
-    """The graph after all passes for inference."""
+    """The graph after all passes for inference; one copy serves them all."""
+    graph = copied(graph)
     for change in INFERENCE:
-        graph = change(graph)
+        graph = inspect.unwrap(change)(graph)
     return graph

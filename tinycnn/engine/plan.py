@@ -1,6 +1,7 @@
 """Plans: a graph as a flat list of kernel calls over one arena, every address of it known and checked."""
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import kernels
-from .graph import Graph, Value
+from .graph import Graph, Node, Value
 from .layout import Part, Placed, Storage, as_map, blocks
 from .lowering import RULES, find_strips, refuse, strip
 from .memory import lay_out
@@ -40,14 +41,17 @@ class Plan:
     arena: int  # elements
     labels: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
+    storages: list[Storage] = field(default_factory=list)
 
 
 class Builder(PlainOrder):
     """Collects what the rules of lowering emit, and makes a plan of it."""
 
-    def __init__(self, graph: Graph, threads: int, dtype: np.dtype) -> None:
+    def __init__(self, graph: Graph, threads: int, dtype: np.dtype, consume: bool = False) -> None:
         super().__init__()
         self.graph, self.threads, self.dtype = graph, threads, dtype
+        used = (value for node in graph.nodes for value in node.used())
+        self.readers = Counter([*used, *graph.outputs]) if consume else Counter()
         self.kernels = kernels(dtype, "engine")
         self.width, self.cache = self.kernels.WIDTH, CACHE
         self.where: dict[Value, Placed] = {}
@@ -57,7 +61,7 @@ class Builder(PlainOrder):
                                         if value not in readers and outputs.count(value) == 1}
         self.emitted: list[Emitted] = []
         self.storages: list[Storage] = []
-        self.constants: list[np.ndarray] = []
+        self.constants: deque[np.ndarray] = deque()
         self.constant_size = 0
         self.tables: list[Callable[[], np.ndarray]] = []
         self.zero: int | None = None
@@ -166,8 +170,10 @@ class Builder(PlainOrder):
             self.node = node
             if node not in strips:
                 RULES[node.op](self, node)
+                self._let_go(node)
             elif node is strips[node][-1]:
                 strip(self, strips[node])
+                self._let_go(*strips[node])
         self.node = None
         self._look_ahead()
         for i, value in enumerate(self.graph.outputs):
@@ -178,7 +184,7 @@ class Builder(PlainOrder):
         constants = self._all_constants()
         ops = np.stack([self._row(e.fields) for e in self.emitted])
         return Plan(ops, constants, np.concatenate(entries).astype(np.int32), max(size, 1),
-                    [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted])
+                    [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted], self.storages)
 
     def _look_ahead(self) -> None:
         """What products fetch while they compute: constants lie in the order of use, so what is next needed is next."""
@@ -194,6 +200,14 @@ class Builder(PlainOrder):
                 hidden = weights * pixels // (PER_FETCH * self.threads)
                 reached = max(min(begin + hidden, end + self.cache // self.dtype.itemsize), reached)
                 fields |= {"ahead": begin, "fetch": reached - begin}
+
+    def _let_go(self, *nodes: Node) -> None:
+        """Take the constants out of a graph that is to be consumed, once they are packed for all who read them."""
+        for value in (value for node in nodes for value in node.used()):
+            if value in self.readers:
+                self.readers[value] -= 1
+                if not self.readers[value]:
+                    value.data = None
 
     def _write_output(self, value: Value, number: int) -> None:
         if value in self.written:
@@ -215,7 +229,8 @@ class Builder(PlainOrder):
         memory = aligned(self.constant_size + self.zero_size + step, self.dtype)
         memory[self.constant_size:] = 0
         at = 0
-        for array in self.constants:
+        while self.constants:  # each is let go when it is there
+            array = self.constants.popleft()
             end = at + -(-array.size // step) * step
             memory[at:at + array.size], memory[at + array.size:end] = array, 0
             at = end
@@ -264,6 +279,9 @@ def aligned(size: int, dtype: np.dtype) -> np.ndarray:
     return memory[begin:begin + size * dtype.itemsize].view(dtype)
 
 
-def plan(graph: Graph, threads: int, dtype: Any = np.float32) -> Plan:
-    """The plan of a graph that passes have made ready. Raises CompileError naming a node that cannot run."""
-    return Builder(graph, threads, np.dtype(dtype)).build()
+def plan(graph: Graph, threads: int, dtype: Any = np.float32, consume: bool = False) -> Plan:
+    """The plan of a graph that passes have made ready. Raises CompileError naming a node that cannot run.
+
+    consume: take its constants out of the graph as they are packed, to save memory.
+    """
+    return Builder(graph, threads, np.dtype(dtype), consume).build()

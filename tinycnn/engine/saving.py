@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
+from ..autograd import ATTRIBUTE_TYPES
 from ..serialize import CheckpointError, load, save
 from .graph import Graph, Node, Step, Value
 
@@ -59,9 +59,10 @@ def _plain(value: Any) -> Any:
     """Attributes as JSON: named tuples keep their names, slices and element types are told from other things."""
     if isinstance(value, dict):
         return {"dict": {key: _plain(part) for key, part in value.items()}}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {"named": [type(value).__name__, list(value._fields), [_plain(part) for part in value]]}
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, tuple) and ATTRIBUTE_TYPES.get(type(value).__name__) is type(value):
+        fields = list(value._fields)  # type: ignore[attr-defined]
+        return {"named": [type(value).__name__, fields, [_plain(part) for part in value]]}
+    if type(value) in (tuple, list):
         return {type(value).__name__: [_plain(part) for part in value]}
     if isinstance(value, slice):
         return {"slice": [value.start, value.stop, value.step]}
@@ -87,7 +88,7 @@ def _value_of(plain: Any) -> Any:
         return {str(key): _value_of(part) for key, part in body.items()}
     if kind == "named":
         name, fields, parts = body
-        return namedtuple(name, fields)(*map(_value_of, parts))  # type: ignore[misc]
+        return ATTRIBUTE_TYPES[name](**dict(zip(fields, map(_value_of, parts), strict=True)))
     if kind in ("tuple", "list"):
         return {"tuple": tuple, "list": list}[kind](map(_value_of, body))
     if kind == "slice":

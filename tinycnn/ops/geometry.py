@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..autograd import ATTRIBUTE_TYPES
+
 Pair = tuple[int, int]
 
 
@@ -46,6 +48,9 @@ class Window(NamedTuple):
     def kernel_arguments(self) -> tuple[int, int, int, int, int, int]:
         """(stride h, w, dilation h, w, top, left): what kernels take; the far pads follow from the output's size."""
         return (*self.stride, *self.dilation, *self.pads[:2])
+
+
+ATTRIBUTE_TYPES["Window"] = Window
 
 
 def pair(value: int | tuple[int, int] | list[int], name: str, op: str, least: int = 1) -> Pair:

@@ -5,9 +5,11 @@ A plan is a flat array of operations (`op.pxi`) over one arena in blocked layout
 region: every thread walks through the whole list, takes its share of each operation, and waits for the others before the
 next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes plans and checks every address in them.
 """
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY, NAN, ceil, floor, round, sqrt
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport alone

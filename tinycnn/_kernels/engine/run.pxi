@@ -121,30 +121,60 @@ cdef class Executor:
     cdef const int64_t[:, ::1] ops
     cdef const real[::1] constants
     cdef const int32_t[::1] tables
+    cdef const int64_t[::1] sizes
+    cdef void **io
     cdef Team team
     cdef int threads
+    cdef ix inputs
 
-    def __init__(self, const int64_t[:, ::1] ops, const real[::1] constants, const int32_t[::1] tables, int threads):
+    def __init__(self, const int64_t[:, ::1] ops, const real[::1] constants, const int32_t[::1] tables, int threads,
+                 const int64_t[::1] sizes, ix inputs):
+        """sizes: bytes of each of the caller's arrays, of which the first `inputs` are read, the others written."""
         require(ops.shape[1]*8 == sizeof(Op), "Executor: a row of ops must have a number for each of FIELDS")
         require(ops.shape[0] > 0 and constants.shape[0] > 0 and tables.shape[0] > 0 and threads > 0,
                 "Executor: ops, constants and tables must not be empty, threads at least 1")
+        require(0 <= inputs <= sizes.shape[0] and sizes.shape[0] > 0, "Executor: sizes must not be empty")
+        require(self.io == NULL, "Executor: it has been made already")
         self.ops, self.constants, self.tables, self.threads = ops, constants, tables, threads
+        self.sizes, self.inputs = sizes, inputs
         memset(&self.team, 0, sizeof(Team))
+        self.io = <void **>malloc(sizes.shape[0]*sizeof(void *))
+        if self.io == NULL:
+            raise MemoryError()
 
-    def run(self, real[::1] arena, const uint64_t[::1] io, double[::1] times=None):
-        """Run all operations. io: addresses of the caller's arrays; times: seconds that each operation took."""
+    def __dealloc__(self):
+        free(self.io)
+
+    cdef int find(self, list arrays) except -1:
+        """Note where the caller's arrays lie; each must be contiguous, of its size, and writable if it is a result."""
+        cdef Py_buffer view
+        cdef ix i, length
+        require(len(arrays) == self.sizes.shape[0], "Executor.run: arrays must be all inputs and results")
+        for i in range(self.sizes.shape[0]):
+            PyObject_GetBuffer(arrays[i], &view, PyBUF_SIMPLE if i < self.inputs else PyBUF_WRITABLE)
+            self.io[i], length = view.buf, view.len
+            PyBuffer_Release(&view)  # `arrays` keeps it
+            require(length == self.sizes[i], "Executor.run: an array that is not of the size that was planned")
+        return 0
+
+    def run(self, real[::1] arena, list arrays, double[::1] times=None, ix first=0, ix stop=-1):
+        """Run the operations, or those of [first, stop). arrays: the caller's, inputs before results; times: seconds that
+        each operation took. Not to be called by several threads at once."""
         cdef Run run
-        cdef const Op *ops = <const Op *>&self.ops[0, 0]
-        cdef ix count = self.ops.shape[0]
+        cdef ix count = self.ops.shape[0] if stop < 0 else stop
+        cdef const Op *ops
         cdef int threads = 1 if alone() else self.threads
         cdef double *clock = NULL
-        require(arena.shape[0] > 0 and io.shape[0] > 0, "Executor.run: arena and io must not be empty")
+        require(arena.shape[0] > 0, "Executor.run: arena must not be empty")
+        require(0 <= first < count <= self.ops.shape[0], "Executor.run: first and stop must be of operations")
         if times is not None:
-            require(times.shape[0] == count, "Executor.run: times must have an element for each operation")
+            require(times.shape[0] == self.ops.shape[0], "Executor.run: times must have an element for each operation")
             times[:] = 0
-            clock = &times[0]
+            clock = &times[first]
+        self.find(arrays)
+        ops, count = <const Op *>&self.ops[first, 0], count - first
         run.arena, run.constants, run.tables = &arena[0], &self.constants[0], &self.tables[0]
-        run.io, run.team, run.threads = <void **>&io[0], &self.team, threads
+        run.io, run.team, run.threads = self.io, &self.team, threads
         if threads == 1:
             with nogil:
                 run_all(ops, count, &run, 0, 1, clock)
