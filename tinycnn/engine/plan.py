@@ -179,8 +179,9 @@ class Builder(PlainOrder):
         for i, value in enumerate(self.graph.outputs):
             self._write_output(value, len(self.graph.inputs) + i)
         size = lay_out(self.storages, self.dtype.itemsize)
-        entries = [np.zeros(1, np.int64), *[np.asarray(entries(), np.int64) for entries in self.tables]]
-        self.table_at = np.cumsum([len(e) for e in entries])
+        entries = [np.asarray(entries(), np.int64) for entries in self.tables]
+        entries = entries if sum(map(len, entries)) else [*entries, np.zeros(1, np.int64)]  # never empty
+        self.table_at = np.cumsum([0, *[len(e) for e in entries]])
         constants = self._all_constants()
         ops = np.stack([self._row(e.fields) for e in self.emitted])
         return Plan(ops, constants, np.concatenate(entries).astype(np.int32), max(size, 1),
