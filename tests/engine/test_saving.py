@@ -25,8 +25,7 @@ def test_a_window_comes_back_with_its_methods():
     assert _value_of(_plain(Window((3, 5), (1, 1), (2, 1), (0, 0, 0, 0)))).extent == (5, 5)
 
 
-@pytest.mark.parametrize("value", [object(), np.zeros(3), namedtuple("Window", "kernel")(3),
-                                   namedtuple("Other", "a")(1)])
+@pytest.mark.parametrize("value", [object(), namedtuple("Window", "kernel")(3), namedtuple("Other", "a")(1)])
 def test_what_would_not_come_back_is_not_written(value):
     with pytest.raises(TypeError, match=r"save: an attribute of type .* cannot be written"):
         _plain(value)

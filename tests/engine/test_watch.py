@@ -12,10 +12,10 @@ import tinycnn
 from tinycnn import nn
 from tinycnn._kernels import available, use
 from tinycnn.engine import check
-from tinycnn.engine.check import PlanError
 from tinycnn.engine.compiled import CompiledNet
 from tinycnn.engine.lowering import CompileError
 from tinycnn.engine.passes import optimise
+from tinycnn.engine.spans import PlanError
 from tinycnn.engine.trace import trace
 from tinycnn.engine.watch import watched_run
 

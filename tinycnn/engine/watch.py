@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .check import PlanError, Span, Touched, touched
+from .check import Touched, touched
 from .compiled import CompiledNet
 from .plan import Plan, aligned
+from .spans import PlanError, Span
 
 FENCE = 1024  # elements on each side of every piece of memory
 POISON = {4: 0x7FC0DEAD, 8: 0x7FF80000DEADDEAD}  # quiet NaN, by bytes of an element
