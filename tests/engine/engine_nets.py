@@ -9,7 +9,8 @@ import tinycnn
 from tinycnn import functional as F
 from tinycnn import models, nn
 from tinycnn._kernels import kernels
-from tinycnn.engine.check import PlanError, check
+from tinycnn.engine.check import check
+from tinycnn.engine.spans import PlanError
 
 FAR = 1 << 40
 OPTIONAL = {("s", "combine")}  # fields that say by a negative number that they address nothing
@@ -84,7 +85,7 @@ def kinds(net):
 
 def assert_refused(net, kind, names):
     """A plan whose first operation of a kind has one of these fields far too large, or far too small, is refused."""
-    plan, unit = net._plan, kernels(np.dtype(np.float32), "engine")
+    plan, unit = net._latest.plan, kernels(np.dtype(np.float32), "engine")
     io = [int(np.prod(value.shape)) for value in (*net.graph.inputs, *net.graph.outputs)]
     row = plan.ops[plan.kinds.index(kind)]
     for name in names.split():

@@ -268,7 +268,7 @@ class Residual(nn.Module):
 @pytest.mark.parametrize("name", ["heads", "block", "views", "residual"])
 def test_what_an_operation_writes_is_nothing_that_it_reads(name):
     net = NETS[name]
-    plan, names = net._plan, {field: i for i, field in enumerate(UNIT.FIELDS)}
+    plan, names = net._latest.plan, {field: i for i, field in enumerate(UNIT.FIELDS)}
     for i, kind in enumerate(plan.kinds):
         spans = [span for span in CHECKS[kind](Fields(names, UNIT.KINDS, plan.ops, i, plan.tables, UNIT.WIDTH, 1))
                  if span.space == "arena"]
@@ -296,14 +296,14 @@ USES = {"move": ("x", "y", "off", "k", "n"), "fill": ("y", "n"), "softmax": ("x"
 def tried(net):
     """Whether check takes the plan of a network as it is now."""
     io = [int(np.prod(v.shape)) for v in (*net.graph.inputs, *net.graph.outputs)]
-    check(net._plan, io, UNIT.WIDTH, 1, UNIT)
+    check(net._latest.plan, io, UNIT.WIDTH, 1, UNIT)
 
 
 @settings(max_examples=200)
 @given(st.data())
 def test_fields_that_leave_memory_are_refused(data):
     net = NETS[data.draw(st.sampled_from(MOVING))]
-    plan = net._plan
+    plan = net._latest.plan
     i = data.draw(st.sampled_from([i for i, kind in enumerate(plan.kinds) if kind in PLAIN]))
     kind = plan.kinds[i]
     column = UNIT.FIELDS.index(data.draw(st.sampled_from(USES[kind])))
@@ -324,7 +324,7 @@ def test_fields_that_leave_memory_are_refused(data):
 def test_descriptors_of_moves_are_refused_or_stay_in_memory(data):
     """Any number of a move or its description, changed: what check lets through is in memory, counted out."""
     net = NETS[data.draw(st.sampled_from(MOVING))]
-    plan = net._plan
+    plan = net._latest.plan
     i = data.draw(st.sampled_from([i for i, kind in enumerate(plan.kinds) if kind == "move"]))
     f = dict(zip(UNIT.FIELDS, plan.ops[i].tolist()))
     inside = f["off"] + data.draw(st.integers(0, 40 + f["k"] + f["n"] - 1))

@@ -11,7 +11,8 @@ import tinycnn
 from tinycnn import functional as F
 from tinycnn import nn
 from tinycnn._kernels import kernels
-from tinycnn.engine.check import PlanError, check
+from tinycnn.engine.check import check
+from tinycnn.engine.spans import PlanError
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -65,9 +66,9 @@ def test_a_plan_with_a_wrong_field_is_refused(pool, fields):
 def test_samples_without_end_are_refused():
     net = tinycnn.compile(POOLS["roi_align"], (2, 24, 6, 6), (4, 5))
     unit = kernels(np.dtype(np.float32), "engine")
-    net._plan.ops[net._plan.kinds.index("roi_align"), unit.FIELDS.index("kh")] = 1025
+    net._latest.plan.ops[net._latest.plan.kinds.index("roi_align"), unit.FIELDS.index("kh")] = 1025
     with pytest.raises(PlanError, match="1025 samples of a bin, at most 1024"):
-        check(net._plan, [2 * 24 * 36, 20, 4 * 24 * 12], unit.WIDTH, net.threads, unit)
+        check(net._latest.plan, [2 * 24 * 36, 20, 4 * 24 * 12], unit.WIDTH, net.threads, unit)
 
 
 def test_too_many_bins():

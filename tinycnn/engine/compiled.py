@@ -167,10 +167,15 @@ class CompiledNet:
 
 
 def _warn_of_nonfinite(constants: Iterable[Value]) -> None:
-    names = [value.name for value in constants if not np.isfinite(np.asarray(value.data)).all()]
+    names = [value.name for value in constants if _looks_wrong(np.asarray(value.data))]
     if names:
         warnings.warn(f"compile: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
                       "hold NaN or infinite numbers", RuntimeWarning, stacklevel=4)
+
+
+def _looks_wrong(array: np.ndarray) -> bool:
+    """Whether it holds NaN or infinite numbers, and is no mask of attention (zeros and -inf)."""
+    return not np.isfinite(array).all() and not ((array == 0) | (array == -np.inf)).all()
 
 
 def compile(model: Any, *examples: Any, threads: int | None = None, shapes: str = "any") -> CompiledNet:
