@@ -8,7 +8,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+import numpy as np
+
+from tinycnn._kernels import kernels
+
+STEADY, FEWEST, MOST_TRIES = 0.85, 3, 5
+PROBE_STEPS = 60_000  # a fifth of a millisecond
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,37 @@ class Timing:
         return statistics.median(a / b for a, b in zip(self.rounds, ours.rounds, strict=True))
 
 
-def interleave(engines: Mapping[str, Callable[[], object]], rounds: int = 7, calls: int = 5) -> dict[str, Timing]:
-    """Time engines in turns: A B C A B C ...; `calls` timed calls each time, after one that is not."""
+def interleave(engines: Mapping[str, Callable[[], object]], rounds: int = 7, calls: int = 5,
+               probe: Callable[[], float] | None = None) -> dict[str, Timing]:
+    """Time engines in turns: A B C A B C ...; `calls` timed calls each time, after one that is not.
+
+    probe: how fast the machine is at the moment.  It is asked after each engine; rounds in which it was ever below 0.85
+    of its best (somebody else computes on the same core) are left out, and up to four times as many are run in their
+    stead.  Where fewer than three are left all count.
+    """
     blocks: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(rounds):
+    speeds: list[float] = []
+    while len(speeds) < rounds or (probe and len(_steady(speeds)) < rounds and len(speeds) < MOST_TRIES * rounds):
+        speeds.append(float("inf"))
         for name, run in engines.items():
             run()
             blocks[name].append(statistics.median(_time(run) for _ in range(calls)))
-    return {name: Timing(tuple(times)) for name, times in blocks.items()}
+            speeds[-1] = min(speeds[-1], probe() if probe else 1.0)
+    kept = _steady(speeds)
+    kept = kept if len(kept) >= FEWEST else list(range(len(speeds)))
+    return {name: Timing(tuple(times[i] for i in kept)) for name, times in blocks.items()}
+
+
+def _steady(speeds: list[float]) -> list[int]:
+    """The rounds in which the machine was about as fast as it ever was."""
+    return [i for i, speed in enumerate(speeds) if speed >= STEADY * max(speeds)]
+
+
+def fma_probe(threads: int) -> Callable[[], float]:
+    """Multiply-adds that so many threads do now, in operations a second: as many times the slowest thread's."""
+    module = kernels(np.dtype(np.float32))
+    pool = ThreadPoolExecutor(threads)
+    return lambda: threads * min(pool.map(module.probe_fma, [PROBE_STEPS] * threads))
 
 
 def _time(run: Callable[[], object]) -> float:

@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from harness import interleave
+from harness import fma_probe, interleave
 from peers import ENGINES, Engine
 
 import tinycnn
-from tinycnn._kernels import ISA, kernels
+from tinycnn._kernels import ISA
 from tinycnn.engine.graph import Graph
 from tinycnn.engine.passes import drop_dead
 from tinycnn.models import create_model
@@ -62,9 +62,10 @@ def measure(name: str, threads: int, arguments: argparse.Namespace) -> dict[str,
     graph = drop_dead(tinycnn.trace(model, x))
     with tempfile.TemporaryDirectory() as folder:
         found = engines(graph, model, x, threads, arguments.engines, Path(folder))
-        peak = max(kernels(np.dtype(np.float32)).probe_fma(300_000) for _ in range(5)) * threads
+        probe = fma_probe(threads)
+        peak = max(probe() for _ in range(20))
         calls = {key: (lambda run=run: run(x)) for key, run in found.items()}
-        times = interleave(calls, arguments.rounds, calls=5)
+        times = interleave(calls, arguments.rounds, calls=5, probe=probe)
     ours = times["tinycnn"]
     share = 2 * multiply_adds(graph) / ours.best / peak
     ratios = {key: other.ratio(ours) for key, other in times.items() if key != "tinycnn"}
