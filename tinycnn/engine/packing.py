@@ -19,11 +19,13 @@ def vector(values: np.ndarray, width: int) -> np.ndarray:
     return filled
 
 
-def pack_panels(weights: np.ndarray, width: int) -> np.ndarray:
-    """(O, K) as panels of two vectors of outputs, three where one would be left over: [panel][k][vectors]."""
+def pack_panels(weights: np.ndarray, width: int, packed: np.ndarray) -> None:
+    """(O, K) as panels of two vectors of outputs, three where one would be left over: [panel][k][vectors].
+
+    packed: zeros, to be written over.
+    """
     o, k = weights.shape
     count = blocks(o, width)
-    packed = np.zeros(count * width * k, weights.dtype)
     block = at = 0
     while block < count:
         some = count - block if count - block <= 3 else 2
@@ -31,7 +33,6 @@ def pack_panels(weights: np.ndarray, width: int) -> np.ndarray:
         panel = packed[at:at + some * width * k].reshape(k, some * width)
         panel[:, :len(rows)] = rows.T
         block, at = block + some, at + panel.size
-    return packed
 
 
 def pack_channels(weights: np.ndarray, width: int) -> np.ndarray:

@@ -61,7 +61,7 @@ class Builder(PlainOrder):
                                         if value not in readers and outputs.count(value) == 1}
         self.emitted: list[Emitted] = []
         self.storages: list[Storage] = []
-        self.constants: deque[np.ndarray] = deque()
+        self.constants: deque[tuple[int, Callable[[np.ndarray], None]]] = deque()
         self.constant_size = 0
         self.tables: list[Callable[[], np.ndarray]] = []
         self.zero: int | None = None
@@ -122,9 +122,16 @@ class Builder(PlainOrder):
 
     def constant(self, array: np.ndarray) -> int:
         """Where an array of constants lies; each begins at a line of the cache."""
+        flat = np.asarray(array, self.dtype).ravel()
+        return self.packed(flat.size, lambda memory: np.copyto(memory, flat))
+
+    def packed(self, size: int, fill: Callable[[np.ndarray], None]) -> int:
+        """Where so many constants lie that `fill` writes over zeros, once there is memory for those of the whole plan:
+        packed weights then never lie beside it.
+        """
         at, step = self.constant_size, 64 // self.dtype.itemsize
-        self.constants.append(np.asarray(array, self.dtype).ravel())
-        self.constant_size += -(-array.size // step) * step
+        self.constants.append((size, fill))
+        self.constant_size += -(-size // step) * step
         return at
 
     def zeros(self, size: int) -> Callable[[], int]:
@@ -230,10 +237,11 @@ class Builder(PlainOrder):
         memory = aligned(self.constant_size + self.zero_size + step, self.dtype)
         memory[self.constant_size:] = 0
         at = 0
-        while self.constants:  # each is let go when it is there
-            array = self.constants.popleft()
-            end = at + -(-array.size // step) * step
-            memory[at:at + array.size], memory[at + array.size:end] = array, 0
+        while self.constants:  # what is packed is let go
+            size, fill = self.constants.popleft()
+            end = at + -(-size // step) * step
+            memory[at:end] = 0
+            fill(memory[at:at + size])
             at = end
         return memory
 

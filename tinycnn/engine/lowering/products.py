@@ -69,8 +69,10 @@ def conv2d(plan: Builder, node: Node) -> None:
 def product_fields(plan: Builder, weights: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
     """What all products share. weights: (O, K)."""
     o, k = weights.shape
-    return {"kind": "product", "k": k, "blocks": blocks(o, plan.width),
-            "w": plan.constant(pack_panels(weights, plan.width)), "b": plan.constant(vector(bias, plan.width))}
+    count, width = blocks(o, plan.width), plan.width
+    return {"kind": "product", "k": k, "blocks": count,
+            "w": plan.packed(count * width * k, lambda memory: pack_panels(weights, width, memory)),
+            "b": plan.constant(vector(bias, width))}
 
 
 def emit_groups(plan: Builder, conv: Convolution, jobs: list[Job], reads: list[Any]) -> None:
@@ -303,10 +305,13 @@ def winograd(plan: Builder, conv: Convolution) -> None:
     rows = winograd_band(n * th, row, weights, plan.cache, plan.threads if alone else 1)
     full, rest = rows * tw, n * th % rows * tw
     memory = places * ((cb * full | 1) + (ob * full | 1)) * width
-    lanes, u = np.arange(c), winograd_weights(conv.w, m)
+    lanes = np.arange(c)
+    def pack(packed: np.ndarray) -> None:
+        for u, place in zip(winograd_weights(conv.w, m), packed.reshape(places, -1), strict=True):
+            pack_panels(u, width, place)
     plan.emit(node.y, kind=f"winograd{m}", x=placed, reads=[placed], k=c, blocks=ob, images=n, h=h, wd=wd, oh=oh,
               ow=ow, kh=th, kw=tw, rows=rows, n=full, top=conv.window.pads[0], left=conv.window.pads[1],
-              w=plan.constant(np.concatenate([pack_panels(u[q], width) for q in range(places)])),
+              w=plan.packed(places * c * ob * width, pack),
               b=plan.constant(vector(conv.b, width)), z=plan.zeros(ob * width), mode=int(alone), s=memory,
               t=plan.scratch(memory * (plan.threads if alone else 1)),
               off=plan.table(lambda: lanes // width * full * width + lanes % width),
