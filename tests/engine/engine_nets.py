@@ -97,3 +97,12 @@ def assert_refused(net, kind, names):
                 check(plan, io, unit.WIDTH, net.threads, unit)
         row[column] = before
     check(plan, io, unit.WIDTH, net.threads, unit)
+
+
+def picture(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def assert_close(got, want, tolerance=1e-4):
+    assert got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * np.abs(want).max())
