@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -195,19 +195,32 @@ class Builder(PlainOrder):
                     [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted], self.storages)
 
     def _look_ahead(self) -> None:
-        """What products fetch while they compute: constants lie in the order of use, so what is next needed is next."""
-        reached, members = 0, 0
+        """What products fetch while they compute: constants lie in the order of use.
+
+        That is the rest of their own weights, the beginning of the next one's and, of products soon after that wait for
+        their weights, as much as the time hides.
+        """
+        products = list(self._products())
+        window, reached = self.cache // self.dtype.itemsize, 0
+        for i, (fields, begin, end, pixels) in enumerate(products):
+            panel = 2 * fields["k"] * self.width
+            start, reached = max(reached, begin + panel), max(reached, end)
+            if pixels < MANY_PIXELS:
+                continue
+            waiting = [min(later, end + window) for _, first, later, few in products[i + 1:]
+                       if few < MANY_PIXELS and first < end + window]
+            hidden = (end - begin) * pixels // (PER_FETCH * self.threads)
+            reached = max(reached, min(start + hidden, max(waiting, default=end + panel)))
+            fields |= {"ahead": start, "fetch": reached - start}
+
+    def _products(self) -> Iterator[tuple[dict[str, Any], int, int, int]]:
+        """Products outside of strips: their fields, where their weights begin and end, their pixels."""
+        members = 0
         for fields in (emitted.fields for emitted in self.emitted):
             members = fields["mode"] if fields["kind"] == "strip" else members - 1
-            if fields["kind"] != "product" or members >= 0:
-                continue
-            weights, pixels = fields["k"] * fields["blocks"] * self.width, fields["rows"] * fields["n"]
-            begin, end = max(reached, fields["w"] + 2 * fields["k"] * self.width), fields["w"] + weights
-            reached = max(reached, end)
-            if pixels >= MANY_PIXELS:
-                hidden = weights * pixels // (PER_FETCH * self.threads)
-                reached = max(min(begin + hidden, end + self.cache // self.dtype.itemsize), reached)
-                fields |= {"ahead": begin, "fetch": reached - begin}
+            if fields["kind"] == "product" and members < 0:
+                weights = fields["k"] * fields["blocks"] * self.width
+                yield fields, fields["w"], fields["w"] + weights, fields["rows"] * fields["n"]
 
     def _let_go(self, *nodes: Node) -> None:
         """Take the constants out of a graph that is to be consumed, once they are packed for all who read them."""
