@@ -34,10 +34,9 @@ def as_list(result):
     return list(result) if isinstance(result, (tuple, list)) else [result]
 
 
-@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("isa", available())
 @pytest.mark.parametrize("case", LOWERED, ids=str)
-@given(data=st.data())
+@given(data=st.data(), threads=st.sampled_from([1, 3]))
 def test_compiled_equals_function(case, isa, threads, data):
     call, arrays = traced_call(case, case.examples(data.draw))
     want = as_list(call(*map(Tensor, arrays)))

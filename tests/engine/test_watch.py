@@ -48,11 +48,10 @@ def test_strips_and_bands(monkeypatch, cache, isa, threads):
         watched_run(net, picture(2, 20, 22, 18))
 
 
-@THREADS
 @ISAS
 @pytest.mark.parametrize("case", LOWERED, ids=str)
-@settings(max_examples=4)
-@given(data=st.data())
+@settings(max_examples=5)
+@given(data=st.data(), threads=st.sampled_from([1, 3]))
 def test_operations(case, isa, threads, data):
     call, arrays = traced_call(case, case.examples(data.draw))
     with use(isa):
