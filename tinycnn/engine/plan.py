@@ -205,8 +205,6 @@ class Builder(PlainOrder):
         for i, (fields, begin, end, pixels) in enumerate(products):
             panel = 2 * fields["k"] * self.width
             start, reached = max(reached, begin + panel), max(reached, end)
-            if pixels < MANY_PIXELS:
-                continue
             waiting = [min(later, end + window) for _, first, later, few in products[i + 1:]
                        if few < MANY_PIXELS and first < end + window]
             hidden = (end - begin) * pixels // (PER_FETCH * self.threads)
