@@ -21,6 +21,7 @@ CACHE = 1 << 20  # bytes that a band of Winograd's algorithm may take: what a co
 MANY_PIXELS = 32  # from which a product waits less for its weights than it computes
 PER_FETCH = 36  # multiply-adds in the time that an element takes to come from memory
 FLOATING = ("low", "high")
+ABSENT = ("r", "s", "mode", "a", "c", "ga", "sums", "add")  # fields that are -1 unless they are given
 
 
 @dataclass
@@ -260,7 +261,7 @@ class Builder(PlainOrder):
         """A row of an operation's fields, each in its place."""
         names, kinds = _names(self.kernels)
         row = np.zeros(len(names), np.int64)
-        row[[names["r"], names["s"], names["mode"]]] = -1
+        row[[names[name] for name in ABSENT]] = -1
         for name, value in fields.items():
             if name == "kind":
                 row[names[name]] = kinds[value]
