@@ -33,7 +33,7 @@ ISAS = {
                "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]},
     "arm64": {"neon": []},
 }
-TYPES = {"f32": [], "f64": ["-DTINYCNN_DOUBLE"]}
+TYPES = {"f32": [], "f64": ["-DTINYCNN_DOUBLE", "-O2"]}  # float64 checks gradients: it need not be fast, but small
 OPTIMISE = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-semantic-interposition",
             # gcc would leave the register tiles as calls, at a fifth of the speed
             "-DCYTHON_INLINE=inline __attribute__((always_inline))"]
