@@ -1,0 +1,72 @@
+"""A training plan that is ready to run: its segments, the arrays of the caller that it keeps, and its step."""
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from ..._kernels import kernels
+from ..check import check
+from .builder import TrainingBuilder
+from .masters import Masters
+from .prepare import Prepared
+
+
+class PlannedStep:
+    """A plan for inputs of certain shapes."""
+
+    def __init__(self, prepared: Prepared, masters: Masters, threads: int) -> None:
+        self.prepared, self.masters, self.dtype = prepared, masters, masters.dtype
+        self.builder = builder = TrainingBuilder(prepared.graph, prepared.loss, masters, threads, self.dtype)
+        self.plan = builder.build()
+        self.unit = kernels(self.dtype, "engine")
+        gradients = masters.room_for_gradients(builder.gradients_size)
+        self.seed = np.ones(1, self.dtype)
+        self.inputs = [np.empty(value.shape, value.dtype) for value in prepared.graph.inputs]
+        self.own = [masters.parameters, masters.statistics, gradients, self.seed, *builder.arrays]
+        sizes = [array.size for array in (*self.inputs, *self.own)]
+        check(self.plan, sizes, self.unit.WIDTH, threads, self.unit)
+        self.executor = None
+        if len(self.plan.ops):
+            bytes_ = np.array([array.nbytes for array in (*self.inputs, *self.own)], np.int64)
+            self.executor = self.unit.Executor(self.plan.ops, self.plan.constants, self.plan.tables, threads, bytes_,
+                                               len(self.inputs))
+        fields = {name: i for i, name in enumerate(self.unit.FIELDS)}
+        self.dynamic = [(change.row, fields[change.field], change.value) for change in builder.dynamic]
+
+    def run(self, inputs: list[np.ndarray], arena: np.ndarray, times: np.ndarray | None = None) -> list[float]:
+        """Forward and back; gives the seconds that each step of Python's took."""
+        self.own[2] = self.masters.gradients
+        arrays, at, took = [*inputs, *self.own], 0, []
+        for row, field, value in self.dynamic:
+            number = value()
+            self.plan.ops[row, field] = np.float64(number).view(np.int64) if isinstance(number, float) else number
+        for host in self.builder.hosts:
+            self._segment(arrays, arena, times, at, host.before)
+            at, began = host.before, time.perf_counter()
+            host.run(arrays)
+            took.append(time.perf_counter() - began)
+        self._segment(arrays, arena, times, at, len(self.plan.ops))
+        gradients = self.masters.gradients
+        for begin, to, size in self.builder.shared:
+            gradients[to:to + size] += gradients[begin:begin + size]
+        return took
+
+    def _segment(self, arrays: list[np.ndarray], arena: np.ndarray, times: np.ndarray | None, first: int,
+                 stop: int) -> None:
+        if self.executor is not None and first < stop:
+            part = None if times is None else np.zeros(len(self.plan.ops))
+            self.executor.run(arena, arrays, part, first, stop)
+            if times is not None:
+                times += part
+
+    def result(self, value: Any) -> np.ndarray:
+        """The array in which a result was left."""
+        number = self.builder.results[value] - len(self.inputs)
+        return self.own[number]
+
+    def kinds(self) -> dict[str, int]:
+        """How many operations there are of each kind, steps of Python's among them."""
+        return dict(Counter([*self.plan.kinds, *(f"python: {host.label}" for host in self.builder.hosts)]))

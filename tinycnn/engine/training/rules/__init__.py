@@ -1,0 +1,4 @@
+"""The rules of training plans: for each operation what goes forward and what goes back."""
+from .rule import TRAINS, trains
+
+__all__ = ["TRAINS", "trains"]
