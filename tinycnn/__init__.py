@@ -12,12 +12,12 @@ from .versions import __version__, show_versions
 
 if TYPE_CHECKING:
     from . import data, engine, losses, models, nn, optim, training
-    from .engine import compile, load_compiled, trace
+    from .engine import compile, compile_training_step, load_compiled, trace
 
-__all__ = ["Tensor", "__version__", "compile", "data", "engine", "functional", "get_num_threads", "gradcheck", "load",
-           "load_compiled", "losses", "manual_seed", "models", "nn", "no_grad", "optim", "save", "set_num_threads",
-           "show_versions", "trace", "training"]
-ENGINE = ("compile", "load_compiled", "trace")
+__all__ = ["Tensor", "__version__", "compile", "compile_training_step", "data", "engine", "functional",
+           "get_num_threads", "gradcheck", "load", "load_compiled", "losses", "manual_seed", "models", "nn", "no_grad",
+           "optim", "save", "set_num_threads", "show_versions", "trace", "training"]
+ENGINE = ("compile", "compile_training_step", "load_compiled", "trace")
 
 
 def __getattr__(name: str) -> Any:

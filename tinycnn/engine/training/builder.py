@@ -10,6 +10,8 @@ import numpy as np
 from ..graph import Graph, Node, Value
 from ..layout import Placed
 from ..lowering import RULES
+from ..lowering.elements import emit_alike
+from ..lowering.rules import COMBINING, clipping
 from ..plan import Builder, Plan
 from ..views import View
 from .host import on_host
@@ -182,10 +184,9 @@ class TrainingBuilder(Builder):
         return self.lazies.get(value) if last else None
 
     def _add(self, total: Value, a: Value, b: Value) -> None:
-        one, other = self.whole(a), self.whole(b)
-        n, c, h, w = one.shape
-        self.emit(total, kind="combine", x=one, r=other, blocks=-(-c // self.width), images=n, n=h * w, mode=0,
-                  reads=[one, other], **{"activation": 0, "low": -np.inf, "high": np.inf})
+        first, second = self.whole(a), self.whole(b)
+        emit_alike(self, total, first, [second], kind="combine", s=second, mode=COMBINING["add"], px=self.width,
+                   **clipping())
 
     # ---- the caller's arrays, and what Python runs
     def array(self, shape: tuple[int, ...], dtype: Any) -> int:

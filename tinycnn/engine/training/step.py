@@ -4,6 +4,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -78,23 +79,33 @@ class TrainingStep:
             self.masters.check()
             planned = self.plan(x, target, outputs)
             inputs = self._inputs(planned, x, target)
-            before = self.masters.statistics.copy()
             keys = [(node, random.next_draw()) for node in planned.builder.keys]
             for node, key in keys:
                 planned.builder.keys[node][:] = key
             planned.seed[:] = 1 / self.accumulate
             if planned.prepared.tape is not None:
                 planned.prepared.tape.target = target
-            planned.run(inputs, self.arena)
-            loss = float(planned.result(planned.prepared.loss).item())
-            if not np.isfinite(loss):
-                self.masters.statistics[:] = before
-                raise FloatingPointError(self._culprit(planned, inputs, loss))
+            with self._statistics_kept():
+                planned.run(inputs, self.arena)
+                loss = float(planned.result(planned.prepared.loss).item())
+                if not np.isfinite(loss):
+                    self.masters.statistics[:] = self.before
+                    raise FloatingPointError(self._culprit(planned, inputs, loss))
             for counter in planned.prepared.graph.counters:
                 counter.data += 1
             self._update(planned)
             self.losses = self._parts(planned)
             return (loss, self._outputs(planned)) if outputs else loss
+
+    @contextmanager
+    def _statistics_kept(self) -> Iterator[None]:
+        """Running statistics are those from before where an exception comes."""
+        self.before = self.masters.statistics.copy()
+        try:
+            yield
+        except BaseException:
+            self.masters.statistics[:] = self.before
+            raise
 
     def _inputs(self, planned: PlannedStep, x: Any, target: Any) -> list[np.ndarray]:
         given, _ = flattened((x, target))
