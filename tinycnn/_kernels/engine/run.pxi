@@ -31,10 +31,19 @@ cdef enum:
     PRELU = 27
     ROI_POOL = 28
     ROI_ALIGN = 29
+    PACK = 30
+    LAYER = 31
+    LAYER_BACK = 32
+    ADD_LANES = 33
+    WEIGHT_GRADIENT = 34
+    FRAME = 35
+    TRAINED_PRODUCT = 36
+    BIAS_GRADIENT = 37
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
-         "unary prelu roi_pool roi_align").split()
+         "unary prelu roi_pool roi_align pack layer layer_back add_lanes weight_gradient frame trained_product "
+         "bias_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -98,6 +107,22 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         select(g, run, t, threads)
     elif g.kind == MATMUL:
         matmul(g, run, t, threads)
+    elif g.kind == PACK:
+        pack(g, run, t, threads)
+    elif g.kind == LAYER:
+        layer(g, run, t, threads)
+    elif g.kind == LAYER_BACK:
+        layer_back(g, run, t, threads)
+    elif g.kind == ADD_LANES:
+        add_lanes(g, run, t, threads)
+    elif g.kind == WEIGHT_GRADIENT:
+        weight_gradient(g, run, t, threads)
+    elif g.kind == FRAME:
+        frame(g, run, t, threads)
+    elif g.kind == TRAINED_PRODUCT:
+        trained_product(g, run, t, threads)
+    elif g.kind == BIAS_GRADIENT:
+        bias_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:
