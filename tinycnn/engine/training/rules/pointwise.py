@@ -18,6 +18,8 @@ FEW = 640  # pixels of a layer up to which threads share its channels
 LARGE = 1 << 18  # weights from which they do so as well: strips would fetch them again and again
 LANES = 8  # partial sums of a gradient of weights, at most: as many threads have a share
 PANEL = 3  # blocks of the widest panel
+CHUNK = 1 << 16  # sums of a gradient of weights that stay in the second cache
+TILE_PIXELS = 128  # pixels of a strip whose inputs, a panel of them, stay in the first cache
 COEFFICIENTS = 4  # vectors per block of a lazy value's
 
 
@@ -177,3 +179,29 @@ def back_to_input(plan: TrainingBuilder, layer: Layer, gy: Placed, into: Target)
                    w=weights, b=-1, x=gy, ys=layer.pixels * width,
                    off=channels(plan, layer.outputs, layer.pixels * width),
                    t=plan.scratch(plan.threads * PANEL * layer.strip * width), reads=[gy, weights, *into.reads])
+
+
+def rows_of_pixels(pixels: int, most: int = 256) -> int:
+    """Pixels of a row where a map is one long row: few enough for the first cache, and no rest."""
+    fitting = [n for n in range(16, most + 1) if pixels % n == 0]
+    return pixels if pixels <= most or not fitting else fitting[-1]
+
+
+def back_to_weights(plan: TrainingBuilder, layer: Layer, x: Placed, gy: Placed, gw: int) -> None:
+    """gw of a layer of few pixels."""
+    n = rows_of_pixels(layer.pixels)
+    where = {"rows": layer.pixels // n, "n": n, "px": plan.width, "xrow": n * plan.width,
+             "image_rows": layer.pixels // n, "image_step": 0}
+    weight_gradient(plan, gw, layer.outputs, layer.inputs, np.zeros(1, np.int64), where | {
+        "x": x, "xs": layer.pixels * plan.width, "g": gy, "ys": layer.pixels * plan.width}, [x, gy])
+
+
+def weight_gradient(plan: TrainingBuilder, gw: int, outputs: int, inputs: int, taps: np.ndarray, where: dict[str, Any],
+                    reads: list[Any]) -> None:
+    """gw (outputs, inputs, taps) of inputs that lie at `taps` from the place of each pixel, and of gradients side by side."""
+    width, group = plan.width, plan.kernels.WEIGHT_GROUP
+    count, groups = blocks(inputs, width), -(-outputs // group)
+    chunk = max(1, min(CHUNK // (group * count * width * len(taps)), -(-groups // LANES)))
+    plan.emit_into(0, kind="weight_gradient", mode=plan.gradients, gw=gw, k=outputs, h=inputs, kh=len(taps),
+                   blocks=count, wd=chunk, oh=max(1, TILE_PIXELS // where["n"]), off=plan.table(lambda: taps),
+                   t=plan.scratch(plan.threads * chunk * width * count * len(taps) * width), reads=reads, **where)
