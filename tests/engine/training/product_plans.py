@@ -14,10 +14,12 @@ from tinycnn.engine.plan import Builder, Plan, aligned
 class Bench(Builder):
     """A builder whose storages tests fill before, and read after, the operations that rules emit on it."""
 
-    parameters, gradients = 0, 1
+    parameters = 0
 
-    def __init__(self, threads=1, dtype=np.float64):
+    def __init__(self, threads=1, dtype=np.float64, arrays=()):
+        """arrays: the caller's, numbered from 1 on."""
         super().__init__(Graph([], [], []), threads, np.dtype(dtype))
+        self.arrays, self.gradients = [np.ascontiguousarray(a, dtype) for a in arrays], 1 + len(arrays)
         self.filled: list[tuple[Storage, np.ndarray]] = []
 
     def holds(self, array):
@@ -57,17 +59,18 @@ class Bench(Builder):
         plan = Plan(np.stack([self._row(e.fields) for e in self.emitted]), self._all_constants(),
                     np.concatenate(tables).astype(np.int32), size)
         unit = kernels(self.dtype, "engine")
-        io = [np.ascontiguousarray(parameters, self.dtype), np.full(max(gradients, 1), np.nan, self.dtype)]
+        io = [np.ascontiguousarray(parameters, self.dtype), *self.arrays,
+              np.full(max(gradients, 1), np.nan, self.dtype)]
         check(plan, [a.size for a in io], unit.WIDTH, self.threads, unit)
         self.arena = aligned(size, self.dtype)
         self.arena[:] = np.nan
         for storage, array in self.filled:
             self.arena[storage.offset:storage.offset + array.size] = array
         self.executor = unit.Executor(plan.ops, plan.constants, plan.tables, self.threads,
-                                      np.array([a.nbytes for a in io]), 1)
+                                      np.array([a.nbytes for a in io]), len(io) - 1)
         self.executor.run(self.arena, io)
         self.io = io
-        return io[1]
+        return io[-1]
 
     def value(self, placed):
         """The map (N, C, H, W) that lies there."""

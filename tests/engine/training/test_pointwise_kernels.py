@@ -102,8 +102,8 @@ def expected_back(d, is_lazy, blended, adds, gated):
 
 def emit_back(bench, d, is_lazy, blended, adds, gated, few, wants):
     """What goes back, as the rule of a layer emits it; gives where gx and its sums lie."""
-    x, (c, o), gw = lazy(bench, d, is_lazy), (d.layer.inputs, d.layer.outputs), 3 if "w" in wants else None
-    gx, sums = bench.map(d.x.shape), pointwise.sums_for(bench, d.layer, c)
+    x, gw = lazy(bench, d, is_lazy), 3 if "w" in wants else None
+    gx, sums = bench.map(d.x.shape), pointwise.sums_for(bench, d.layer, d.layer.inputs)
     into = pointwise.Target(gx.stores[0], bench.holds(d.add) if adds else None, sums=sums.storage if gated else None,
                             gate=Lazy(x.raw, bench.per_channel(*d.a), d.low, d.high) if gated else None)
     into = into if "x" in wants else None

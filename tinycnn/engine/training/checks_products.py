@@ -1,5 +1,5 @@
-"""What the products of training plans touch (`_kernels/engine/train/`: weights, layer, layer_back, weight_gradient, dense);
-see `..check`."""
+"""What the products of training plans touch (weights, layer, layer_back, weight_gradient and dense.pxi of
+`_kernels/engine/train/`); see `..check`."""
 from __future__ import annotations
 
 from collections.abc import Iterator

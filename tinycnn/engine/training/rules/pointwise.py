@@ -1,6 +1,7 @@
 """Pointwise layers: products over pixels, forward and back (`_kernels/engine/train/layer.pxi`, `layer_back.pxi`)."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -141,22 +142,28 @@ class Target:
         return [self.y, self.add, self.sums, *gate]
 
 
-def back(plan: TrainingBuilder, layer: Layer, x: Lazy, gy: LazyGradient, gw: int | None, into: Target | None) -> None:
-    """gw and gx, each where it is wanted, in strips. gw: where it goes in the array of gradients."""
+def back(plan: TrainingBuilder, layer: Layer, x: Lazy | None, gy: LazyGradient, gw: int | None, into: Target | None,
+         gathered: dict[str, Any] | None = None, reads: Sequence[Any] = ()) -> None:
+    """gw and gx, each where it is wanted, in strips. gw: where it goes in the array of gradients.
+
+    gathered: instead of x, the fields of a layer_back that gathers its inputs; reads: what it gathers them from.
+    """
     width, n, lanes = plan.width, layer.strip, 0 if gw is None else layer.lanes
     o, i = blocks(layer.outputs, width), blocks(layer.inputs, width)
     partial = plan.storage(lanes * o * width * i * width + plan.threads * (o + i + PANEL) * n * width)
     step = (layer.pixels if gy.coefficients is None else n) * width
-    fields: dict[str, Any] = {"gx": -1, "w": 0, "off": 0}
-    reads = [x.raw, x.coefficients, gy.g, gy.y, gy.coefficients]
+    fields: dict[str, Any] = {"gx": -1, "w": 0, "off": 0, "soff": -1, **(gathered or {})}
+    if x is not None:
+        fields, reads = fields | applied(x) | {"x": x.raw}, [x.raw, x.coefficients]
+    reads = [*reads, gy.g, gy.y, gy.coefficients]
     if into is not None:
         weights = packed_back(plan, layer)
-        fields = into.fields | {"gx": into.y, "w": weights, "off": channels(plan, layer.outputs, step)}
+        fields |= into.fields | {"gx": into.y, "w": weights, "off": channels(plan, layer.outputs, step)}
         reads += [weights, *into.reads]
     plan.emit_into(0 if gy.y is None else gy.y, kind="layer_back",
-                   **product_fields(plan, layer, layer.outputs, layer.inputs) | applied(x) | fields, x=x.raw, g=gy.g,
-                   c=-1 if gy.coefficients is None else gy.coefficients, ys=layer.pixels * width, soff=-1, lanes=lanes,
-                   t=partial, reads=reads)
+                   **product_fields(plan, layer, layer.outputs, layer.inputs) | fields, g=gy.g, lanes=lanes,
+                   c=-1 if gy.coefficients is None else gy.coefficients, ys=layer.pixels * width, t=partial,
+                   reads=reads)
     if gw is not None:
         add_lanes(plan, layer, lanes, partial, gw)
 
@@ -196,9 +203,9 @@ def back_to_weights(plan: TrainingBuilder, layer: Layer, x: Placed, gy: Placed, 
         "x": x, "xs": layer.pixels * plan.width, "g": gy, "ys": layer.pixels * plan.width}, [x, gy])
 
 
-def weight_gradient(plan: TrainingBuilder, gw: int, outputs: int, inputs: int, taps: np.ndarray, where: dict[str, Any],
-                    reads: list[Any]) -> None:
-    """gw (outputs, inputs, taps) of inputs that lie at `taps` from the place of each pixel, and of gradients side by side."""
+def weight_gradient(plan: TrainingBuilder, gw: int, outputs: int, inputs: int, taps: np.ndarray,
+                    where: dict[str, Any], reads: list[Any]) -> None:
+    """gw (outputs, inputs, taps) of inputs that lie at `taps` from the place of each pixel; gradients lie side by side."""
     width, group = plan.width, plan.kernels.WEIGHT_GROUP
     count, groups = blocks(inputs, width), -(-outputs // group)
     chunk = max(1, min(CHUNK // (group * count * width * len(taps)), -(-groups // LANES)))
