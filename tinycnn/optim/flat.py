@@ -67,7 +67,7 @@ class Flat:
         return self.others[name]
 
     def adopt(self, name: str, part: np.ndarray, kept: MutableMapping[str, Any], key: str, start: Any) -> None:
-        """kept[key] moves to where `part` lies, in the array of a name: the numbers it had, or `start` if there were none.
+        """kept[key] moves to where `part` lies, in the array of a name, with the numbers it had, or `start`.
 
         Nothing happens where it lies there already.
         """

@@ -82,11 +82,14 @@ class Lookahead(Optimizer):
                 flat.adopt(SLOW, p.data, state, SLOW, 0.0)
                 together.append(p.data)
             elif state is not None:
-                kernel, slow = kernels(p.dtype).lookahead_update, state[SLOW]
-                in_place(p.data, lambda x, kernel=kernel, slow=slow: kernel(slow.ravel(), x, self.alpha))
+                self._follow_one(state[SLOW], p.data)
         if flat is not None and together:
             kernel = kernels(flat.memory.dtype).lookahead_update
             kernel(flat.like(SLOW), flat.memory, self.alpha, flat.spans(together))
+
+    def _follow_one(self, slow: np.ndarray, p: np.ndarray) -> None:
+        kernel = kernels(p.dtype).lookahead_update
+        in_place(p, lambda x: kernel(slow.ravel(), x, self.alpha))
 
     def _numbered(self) -> Iterable[tuple[int, Any]]:
         return enumerate(p for group in self.param_groups for p in group["params"])

@@ -128,14 +128,14 @@ def sgd_update(real[::1] p,          # IN and OUT (n,)
                double rate, double momentum, double dampening, double weight_decay, bint nesterov,
                const ix[:, ::1] spans=None):  # IN (k, 2)  None: all
     cdef ix n = p.shape[0]
-    cdef Stretches s
+    cdef Stretches parts
     require(n > 0 and g.shape[0] == n, "sgd_update: p and g must have one length, at least 1")
     cdef Sgd o
     o.p, o.g, o.v = &p[0], &g[0], kept(v, n, "sgd_update: v must be as long as p")
     o.rate, o.momentum, o.add, o.decay, o.nesterov = rate, momentum, 1 - dampening, weight_decay, nesterov
-    find_stretches(&s, spans, n)
+    find_stretches(&parts, spans, n)
     with nogil:
-        share_out(sgd_span, &o, &s)
+        share_out(sgd_span, &o, &parts)
 
 
 # ---------------------------------------------------------------- rmsprop
@@ -188,7 +188,7 @@ def rmsprop_update(real[::1] p,            # IN and OUT (n,)
                    double rate, double inner_rate, double alpha, double momentum, double eps, double inner_eps,
                    double weight_decay, const ix[:, ::1] spans=None):  # IN (k, 2)  None: all
     cdef ix n = p.shape[0]
-    cdef Stretches s
+    cdef Stretches parts
     require(n > 0 and g.shape[0] == n, "rmsprop_update: p and g must have one length, at least 1")
     cdef RmsProp o
     o.p, o.g = &p[0], &g[0]
@@ -197,9 +197,9 @@ def rmsprop_update(real[::1] p,            # IN and OUT (n,)
     o.b = kept(b, n, "rmsprop_update: b must be as long as p")
     o.rate, o.inner_rate, o.alpha, o.add, o.momentum = rate, inner_rate, alpha, 1 - alpha, momentum
     o.eps, o.inner_eps, o.decay = eps, inner_eps, weight_decay
-    find_stretches(&s, spans, n)
+    find_stretches(&parts, spans, n)
     with nogil:
-        share_out(rmsprop_span, &o, &s)
+        share_out(rmsprop_span, &o, &parts)
 
 
 # ---------------------------------------------------------------- adam
@@ -252,7 +252,7 @@ def adam_update(real[::1] p,            # IN and OUT (n,)
                 double rate, double beta1, double beta2, double eps, double weight_decay, double shrink,
                 bint adaptive, const ix[:, ::1] spans=None):  # IN (k, 2)  None: all
     cdef ix n = p.shape[0]
-    cdef Stretches s
+    cdef Stretches parts
     require(n > 0 and g.shape[0] == n, "adam_update: p and g must have one length, at least 1")
     cdef Adam o
     o.p, o.g = &p[0], &g[0]
@@ -261,9 +261,9 @@ def adam_update(real[::1] p,            # IN and OUT (n,)
     o.top = kept(top, n, "adam_update: top must be as long as p")
     o.beta1, o.add1, o.beta2, o.add2 = beta1, 1 - beta1, beta2, 1 - beta2
     o.rate, o.eps, o.decay, o.shrink, o.adaptive = rate, eps, weight_decay, shrink, adaptive
-    find_stretches(&s, spans, n)
+    find_stretches(&parts, spans, n)
     with nogil:
-        share_out(adam_span, &o, &s)
+        share_out(adam_span, &o, &parts)
 
 
 # ---------------------------------------------------------------- average
@@ -293,25 +293,25 @@ cdef void average_span(const void *rule, ix start, ix end) noexcept nogil:
 def average_update(real[::1] y, const real[::1] x, double weight, const ix[:, ::1] spans=None):
     # IN and OUT (n,)  IN (n,)  IN (k, 2), None: all
     cdef ix n = y.shape[0]
-    cdef Stretches s
+    cdef Stretches parts
     cdef Average o
     require(n > 0 and x.shape[0] == n, "average_update: y and x must have one length, at least 1")
     o.y, o.x, o.weight, o.follow = &y[0], <real *>&x[0], weight, False
-    find_stretches(&s, spans, n)
+    find_stretches(&parts, spans, n)
     with nogil:
-        share_out(average_span, &o, &s)
+        share_out(average_span, &o, &parts)
 
 
 def lookahead_update(real[::1] y, real[::1] x, double weight, const ix[:, ::1] spans=None):
     # IN and OUT (n,) twice  IN (k, 2), None: all
     cdef ix n = y.shape[0]
-    cdef Stretches s
+    cdef Stretches parts
     cdef Average o
     require(n > 0 and x.shape[0] == n, "lookahead_update: y and x must have one length, at least 1")
     o.y, o.x, o.weight, o.follow = &y[0], &x[0], weight, True
-    find_stretches(&s, spans, n)
+    find_stretches(&parts, spans, n)
     with nogil:
-        share_out(average_span, &o, &s)
+        share_out(average_span, &o, &parts)
 
 
 # ---------------------------------------------------------------- clipping: scale, limit
@@ -340,12 +340,12 @@ cdef void clip_span(const void *rule, ix start, ix end) noexcept nogil:
 
 
 cdef int run_clip(Clip *o, real[::1] x, const ix[:, ::1] spans) except -1:
-    cdef Stretches s
+    cdef Stretches parts
     require(x.shape[0] > 0, "clipping: x must not be empty")
     o.x = &x[0]
-    find_stretches(&s, spans, x.shape[0])
+    find_stretches(&parts, spans, x.shape[0])
     with nogil:
-        share_out(clip_span, o, &s)
+        share_out(clip_span, o, &parts)
     return 0
 
 
