@@ -1,4 +1,4 @@
-"""Operations of a training plan by themselves: a few rows of fields, over an arena that holds what a test puts there."""
+"""Operations of a training plan by themselves: rows of fields, over an arena that holds what a test puts there."""
 from __future__ import annotations
 
 import numpy as np

@@ -173,7 +173,8 @@ def test_a_mean_is_gated_too():
     bench.emit(gx, kind="pool_gradient", x=bench.put(raw), g=bench.put(gy), ga=coefficients, low=LOW, high=HIGH,
                mode=1, kh=0, **map_fields(bench, shape, gy.shape))
     v = scale * raw + shift
-    np.testing.assert_allclose(bench.run().read_map(gx, shape), np.where((v > LOW) & (v < HIGH), gy / 24, 0), atol=1e-15)
+    want = np.where((v > LOW) & (v < HIGH), gy / 24, 0)
+    np.testing.assert_allclose(bench.run().read_map(gx, shape), want, atol=1e-15)
 
 
 # ---------------------------------------------------------------- checks
