@@ -12,7 +12,8 @@ from .versions import __version__, show_versions
 
 if TYPE_CHECKING:
     from . import data, engine, losses, models, nn, optim, training
-    from .engine import compile, compile_training_step, load_compiled, trace
+    from .engine import compile, compile_training_step, load_compiled
+    from .engine.trace import trace
 
 __all__ = ["Tensor", "__version__", "compile", "compile_training_step", "data", "engine", "functional",
            "get_num_threads", "gradcheck", "load", "load_compiled", "losses", "manual_seed", "models", "nn", "no_grad",

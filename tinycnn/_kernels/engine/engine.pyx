@@ -7,7 +7,7 @@ next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes
 """
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport parallel, threadid
-from libc.math cimport INFINITY, NAN, ceil, floor, round, sqrt
+from libc.math cimport INFINITY, NAN, ceil, floor, log, round, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -53,4 +53,6 @@ include "train/layer.pxi"
 include "train/weight_gradient.pxi"
 include "train/layer_back.pxi"
 include "train/dense.pxi"
+include "train/pool.pxi"
+include "train/loss.pxi"
 include "run.pxi"

@@ -31,19 +31,24 @@ cdef enum:
     PRELU = 27
     ROI_POOL = 28
     ROI_ALIGN = 29
-    PACK = 30
-    LAYER = 31
-    LAYER_BACK = 32
-    ADD_LANES = 33
-    WEIGHT_GRADIENT = 34
-    FRAME = 35
-    TRAINED_PRODUCT = 36
-    BIAS_GRADIENT = 37
+    POOL_GRADIENT = 30
+    CROSS_ENTROPY = 31
+    LOSS_MEAN = 32
+    CROSS_ENTROPY_GRADIENT = 33
+    SOFTMAX_GRADIENT = 34
+    PACK = 35
+    LAYER = 36
+    LAYER_BACK = 37
+    ADD_LANES = 38
+    WEIGHT_GRADIENT = 39
+    FRAME = 40
+    TRAINED_PRODUCT = 41
+    BIAS_GRADIENT = 42
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
-         "unary prelu roi_pool roi_align pack layer layer_back add_lanes weight_gradient frame trained_product "
-         "bias_gradient").split()
+         "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient "
+         "softmax_gradient pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -123,6 +128,16 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         trained_product(g, run, t, threads)
     elif g.kind == BIAS_GRADIENT:
         bias_gradient(g, run, t, threads)
+    elif g.kind == POOL_GRADIENT:
+        pool_gradient(g, run, t, threads)
+    elif g.kind == CROSS_ENTROPY:
+        cross_entropy(g, run, t, threads)
+    elif g.kind == LOSS_MEAN:
+        loss_mean(g, run, t, threads)
+    elif g.kind == CROSS_ENTROPY_GRADIENT:
+        cross_entropy_gradient(g, run, t, threads)
+    elif g.kind == SOFTMAX_GRADIENT:
+        softmax_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

@@ -16,7 +16,7 @@ from ..plan import Builder, Plan
 from ..views import View
 from .host import on_host
 from .masters import Masters
-from .needs import Needs, moves_statistics
+from .needs import Needs, differentiable, moves_statistics
 from .rules import TRAINS
 from .values import Into, Lazy, LazyGradient, Sums
 
@@ -206,13 +206,13 @@ class TrainingBuilder(Builder):
     def build(self) -> Plan:
         """Forward through the nodes, results, back through them, memory."""
         backs: list[tuple[Node, Iterator[None]]] = []
-        for self.node in self.graph.nodes:
-            rule = self._rule(self.node)
+        for node in self.graph.nodes:
+            self.node, rule = node, self._rule(node)
             if rule is None:
-                RULES[self.node.op](self, self.node)
+                RULES[node.op](self, node)
             else:
-                next(back := rule(self, self.node))
-                backs.append((self.node, back))
+                next(back := rule(self, node))
+                backs.append((node, back))
         self.node = None
         self.results = {value: self._result(value) for value in self.graph.outputs}
         self._back(backs)
@@ -229,11 +229,12 @@ class TrainingBuilder(Builder):
         seed = Value("seed", self.loss.shape, self.dtype)
         self.given[seed] = self.seed
         self.give(self.loss, seed)
-        for self.node, back in reversed(backs):
-            if self.needs_of.is_active(self.node):
-                left = Counter(v for v in self.node.used() if self.needs(v))
+        for node, back in reversed(backs):
+            if self.needs_of.is_active(node):
+                self.node = node
+                left = Counter(v for v in differentiable(node) if self.needs(v))
                 before = {value: self.needs_of.readers[value] for value in left}
-                self._missing(self.node)
+                self._missing(node)
                 next(back, None)
                 for value, count in left.items():  # inputs to which the rule gave nothing
                     self.needs_of.readers[value] = before[value] - count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..check import CHECKS, product
+from ..check import product
 from ..layout import blocks
 from ..spans import Fields, PlanError, Span, arena, not_negative, positive
 
@@ -182,5 +182,5 @@ def bias_gradient(f: Fields) -> Iterator[Span]:
     yield Span(f.mode, f.gw, f.gw + f.k, True)
 
 
-CHECKS.update({check.__name__: check for check in (pack, layer, layer_back, add_lanes, weight_gradient, frame,
-                                                   trained_product, bias_gradient)})
+PRODUCTS = {check.__name__: check for check in (pack, layer, layer_back, add_lanes, weight_gradient, frame,
+                                                trained_product, bias_gradient)}

@@ -1,4 +1,4 @@
-"""Steps of a training plan that Python runs, on the tape: operations for which there is no rule, losses no graph holds."""
+"""Steps of a training plan that Python runs on the tape: operations without a rule, and losses that no graph holds."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ class Call:
 
     def __init__(self, plan: TrainingBuilder, node: Node) -> None:
         self.node, self.key = node, plan.keys.get(node)
-        self.parents = tuple([None if value is None else SimpleNamespace(requires_grad=plan.needs(value), data=value.data)
+        self.parents = tuple([value and SimpleNamespace(requires_grad=plan.needs(value), data=value.data)
                               for value in node.inputs.values()])
         self.function: Function | None = None
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._kernels import kernels
 from ..check import check
+from . import checks  # noqa: F401  # enters what it holds
 from .builder import TrainingBuilder
 from .masters import Masters
 from .prepare import Prepared

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, Value, restructure
+from ..graph import Graph, Node, Value, restructure
 from ..passes import address_channels, drop_dead, optimise
 from ..trace import TraceError, trace
 from .host import Tape, total_of
@@ -109,8 +109,10 @@ def with_moving(graph: Graph) -> Graph:
 
 def frozen_part_optimised(graph: Graph, masters: Masters) -> Graph:
     """What no parameter that trains can change runs as in use: folded and fused, its weights packed once."""
-    trained, moved = after_parameters(graph, masters), set()
-    frozen, rest = [], []
+    trained = after_parameters(graph, masters)
+    moved: set[Value] = set()
+    frozen: list[Node] = []
+    rest: list[Node] = []
     for node in graph.nodes:
         alive = (not trained.isdisjoint(node.outputs) or not moved.isdisjoint(node.used())
                  or moves_statistics(node) or "draw" in node.attributes)

@@ -7,7 +7,7 @@ from ..graph import Node, Value, compute
 from .prepare import Prepared
 
 
-def first_not_finite(prepared: Prepared, inputs: list[np.ndarray], keys: dict[int, tuple[int, int]]) -> str | None:
+def first_not_finite(prepared: Prepared, inputs: list[np.ndarray], keys: dict[int, list[int]]) -> str | None:
     """The first operation whose result is not finite although what it read was; None where there is none.
 
     keys: seed and draw of operations that are random, by the id of their attributes.
@@ -18,9 +18,9 @@ def first_not_finite(prepared: Prepared, inputs: list[np.ndarray], keys: dict[in
             return f"none: the input {value.name} itself holds NaN or Inf"
     for node in prepared.traced.nodes:
         arrays = [None if v is None else known[v] if v.data is None else v.data for v in node.inputs.values()]
-        for value, array in zip(node.inputs.values(), arrays):
-            if value is not None and value.data is not None and array is not None and not finite(array):
-                return f"{named(node)}, whose {value.name} holds NaN or Inf"
+        for constant in node.used():
+            if constant.data is not None and not finite(constant.data):
+                return f"{named(node)}, whose {constant.name} holds NaN or Inf"
         results = again(node, arrays, keys)
         if not all(map(finite, results)):
             return named(node)
@@ -28,7 +28,7 @@ def first_not_finite(prepared: Prepared, inputs: list[np.ndarray], keys: dict[in
     return None
 
 
-def again(node: Node, arrays: list[np.ndarray | None], keys: dict[int, tuple[int, int]]) -> list[np.ndarray]:
+def again(node: Node, arrays: list[np.ndarray | None], keys: dict[int, list[int]]) -> list[np.ndarray]:
     """The results of one operation; statistics do not move."""
     if node.op == "tape":
         return node.attributes["tape"].forward(arrays)

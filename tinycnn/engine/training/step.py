@@ -144,7 +144,7 @@ class TrainingStep:
             entry.tensor.grad = entry.tensor.grad.copy() if self.keep_grads else None
 
     def _accumulated(self, moving: list[Entry]) -> bool:
-        """Add this micro-batch's gradients to those before; True: they were the last, and the sum is where they were."""
+        """Add this micro-batch's gradients to those before; True: it was the last, and the sum is where they were."""
         size = self.masters.parameters.size
         if self.total.size < size:
             self.total = np.zeros(size, self.masters.dtype)
@@ -168,12 +168,13 @@ class TrainingStep:
         """The message of a loss that is not finite: the batch again, operation by operation."""
         keys = {id(node.attributes): key for node, key in planned.builder.keys.items()}
         first = first_not_finite(planned.prepared, inputs, keys)
-        where = f"the first operation whose result is not finite is {first}" if first else "no operation alone explains it"
+        where = f"the first operation whose result is not finite is {first}" if first else "no operation explains it"
         return f"training step: the loss is {loss}; {where}; nothing has been changed"
 
 
-def compile_training_step(model: Any, loss: Callable[..., Any], optimizer: Any, example: Any, threads: int | None = None,
-                          *, accumulate: int = 1, clip: Callable[[list[Any]], Any] | None = None, ema: Any = None,
+def compile_training_step(model: Any, loss: Callable[..., Any], optimizer: Any, example: Any,
+                          threads: int | None = None, *, accumulate: int = 1,
+                          clip: Callable[[list[Any]], Any] | None = None, ema: Any = None,
                           keep_grads: bool = False) -> TrainingStep:
     """A planned step of training: `step(x, target)` runs forward, backward and the update, and gives the loss.
 
@@ -183,9 +184,9 @@ def compile_training_step(model: Any, loss: Callable[..., Any], optimizer: Any, 
     numbers where the loss takes them.  Other shapes are planned when they come (a smaller last batch, another size).
     threads: None for all that this process may use.
 
-    accumulate: so many calls make one update, by the mean of their gradients.  clip: called with the parameters that have
-    a gradient before they move (`functools.partial(optim.clip_grad_norm_, max_norm=1.0)`).  ema: `update()` is called
-    after each update.  keep_grads: leave the gradients in `grad`, as copies; otherwise it is None after a step.
+    accumulate: so many calls make one update, by the mean of their gradients.  clip: called with the parameters that
+    have a gradient before they move (`functools.partial(optim.clip_grad_norm_, max_norm=1.0)`).  ema: `update()` is
+    called after each update.  keep_grads: leave the gradients in `grad`, as copies; else it is None after a step.
 
     Parameters and running statistics become views of flat arrays: what is read and written between steps, by
     `state_dict`, `load_state_dict` or `p.data[...] = `, is what the step has and sees.  Frozen parameters

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ...graph import Node, Value
 from ...layout import Placed, as_map, blocks
-from .. import checks_products  # noqa: F401  # enters what these kernels touch
 from ..values import Lazy, LazyGradient
 from . import dense, pointwise
 from .groups import Groups

@@ -1,0 +1,107 @@
+"""Losses of classes, softmax, forward and back."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ....autograd import OPS
+from ...graph import Node, Value
+from ...layout import Part, Placed, Storage, as_map
+from ...lowering import RULES, refuse
+from ...lowering.moves import sole_input
+from ...lowering.rows import extent
+from ...lowering.rules import constant
+from .rule import trains
+
+if TYPE_CHECKING:
+    from ..builder import TrainingBuilder
+
+
+@trains("cross_entropy", "soft_cross_entropy")
+def cross_entropy(plan: TrainingBuilder, node: Node) -> Iterator[None]:
+    """On blocks of classes; the largest and the sum of each pixel are kept for the way back."""
+    x, reduction = node.inputs["input"], node.attributes["reduction"]
+    fields, reads = class_fields(plan, node)
+    rows, each = fields["rows"], reduction == "none"
+    kept, factor = plan.storage(2 * rows), plan.storage(1)
+    result = plan.result(node.y)
+    y = result.pop("y")
+    losses = {"y": y, **result} if each else {"y": plan.storage(plan.padded(rows))}
+    emit(plan, "cross_entropy", reads, t=kept, **fields, **losses)
+    if not each:
+        mean = {name: fields[name] for name in ("rows", "k", "w", "mode") if name in fields}
+        emit(plan, "loss_mean", [losses["y"]], x=losses["y"], t=factor, kh=int(reduction == "mean"), y=y, **result,
+             **mean)
+    yield
+    into = plan.into(x)
+    if into is None:
+        return
+    g = plan.plain(plan.gradient_value(node.y))
+    more: dict[str, Any] = {"z": -1 if each else factor, "kh": int(each), "g": g, "t": kept}
+    if into.add is not None:
+        more["add"] = into.add
+    emit(plan, "cross_entropy_gradient", [*reads, g, factor, more.get("add")], y=into.y, **fields, **more)
+    into.done()
+
+
+def emit(plan: TrainingBuilder, kind: str, reads: list[Any], y: Any, **fields: Any) -> None:
+    """An operation."""
+    plan.emit_into(y, kind=kind, reads=reads, **fields)
+
+
+def class_fields(plan: TrainingBuilder, node: Node) -> tuple[dict[str, Any], list[Placed | Storage]]:
+    """What the kernels of a loss of classes take both ways, and what they read."""
+    x, target = node.inputs["input"], node.inputs["target"]
+    assert x is not None and target is not None
+    n, k, h, w = as_map(x.shape)
+    rows, placed = n * h * w, plan.whole(x)
+    weights = np.zeros(-(-k // plan.width) * plan.width)
+    weights[:k] = constant(node, "weight", np.ones(k))
+    fields = {"x": placed, "rows": rows, "k": k, "px": plan.width, "ys": rows * plan.width, "w": plan.constant(weights),
+              "low": node.attributes["label_smoothing"], "top": node.attributes.get("ignore_index", 0)}
+    if node.op == "cross_entropy":
+        return fields | {"mode": numbers_of_classes(plan, node, target)}, [placed]
+    if plan.needs(target):
+        raise refuse(node, "the gradient of its target is wanted, expected a target that does not train")
+    distributions = plan.whole(target)
+    return fields | {"s": distributions}, [placed, distributions]
+
+
+def numbers_of_classes(plan: TrainingBuilder, node: Node, target: Value) -> int:
+    """The number of the caller's array that holds a target as it is given, or seen in another shape."""
+    view = plan.view(target)
+    if view.space < 0 or view.start or view.table is not None or any(axis.step != 1 for axis in view.axes):
+        raise refuse(node, "its target is computed, expected an array that is given to the step")
+    if target.dtype != np.int64:
+        raise refuse(node, f"its target is of {target.dtype}, expected int64")
+    return view.space
+
+
+def require_classes(node: Node, target: np.ndarray) -> None:
+    """Refuse a target of a node that holds numbers of no classes, as its Function does. To be asked before a step.
+
+    Raises ValueError that names the first one.
+    """
+    function: Any = OPS[node.op].like([None] * len(node.inputs), node.attributes)
+    x = node.inputs["input"]
+    assert x is not None
+    function.class_numbers(target, x.shape[1], x.dtype)
+
+
+# ---------------------------------------------------------------- softmax
+@trains("softmax", "log_softmax")
+def softmax(plan: TrainingBuilder, node: Node) -> Iterator[None]:
+    """In plain order."""
+    RULES[node.op](plan, node)
+    y, x = plan.plain(node.y), sole_input(node)
+    yield
+    if not plan.needs(x):
+        return
+    axis = node.attributes["axis"] % len(x.shape)
+    g, gx = plan.plain(plan.gradient_value(node.y)), Value(f"g({x.name})", x.shape, x.dtype)
+    fields: dict[str, Part] = plan.result(gx)
+    plan.emit_into(fields.pop("y"), kind="softmax_gradient", x=y, g=g, reads=[y, g], rows=extent(x.shape[:axis]),
+                   k=x.shape[axis], n=extent(x.shape[axis + 1:]), low=1, mode=int(node.op == "log_softmax"))
+    plan.give(x, gx)
