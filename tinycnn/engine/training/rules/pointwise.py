@@ -205,7 +205,7 @@ def back_to_weights(plan: TrainingBuilder, layer: Layer, x: Placed, gy: Placed, 
 
 def weight_gradient(plan: TrainingBuilder, gw: int, outputs: int, inputs: int, taps: np.ndarray,
                     where: dict[str, Any], reads: list[Any]) -> None:
-    """gw (outputs, inputs, taps) of inputs that lie at `taps` from the place of each pixel; gradients lie side by side."""
+    """gw (outputs, inputs, taps). taps: where they lie from the place of a pixel; gradients lie side by side."""
     width, group = plan.width, plan.kernels.WEIGHT_GROUP
     count, groups = blocks(inputs, width), -(-outputs // group)
     chunk = max(1, min(CHUNK // (group * count * width * len(taps)), -(-groups // LANES)))
