@@ -29,6 +29,7 @@ cdef extern from "simd.h" nogil:
     enum: ROWS2
     enum: ROWS3
     enum: TILE_SUMS
+    enum: WEIGHT_ROWS
     void prefetch_far(const void *p)
 
 include "op.pxi"
@@ -48,4 +49,10 @@ include "rows.pxi"
 include "matmul.pxi"
 include "train/pool.pxi"
 include "train/loss.pxi"
+include "train/lazy.pxi"
+include "train/weights.pxi"
+include "train/layer.pxi"
+include "train/weight_gradient.pxi"
+include "train/layer_back.pxi"
+include "train/dense.pxi"
 include "run.pxi"

@@ -36,11 +36,19 @@ cdef enum:
     LOSS_MEAN = 32
     CROSS_ENTROPY_GRADIENT = 33
     SOFTMAX_GRADIENT = 34
+    PACK = 35
+    LAYER = 36
+    LAYER_BACK = 37
+    ADD_LANES = 38
+    WEIGHT_GRADIENT = 39
+    FRAME = 40
+    TRAINED_PRODUCT = 41
+    BIAS_GRADIENT = 42
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
-         "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient "
-         "softmax_gradient").split()
+         "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient softmax_gradient "
+         "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -114,6 +122,22 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         cross_entropy_gradient(g, run, t, threads)
     elif g.kind == SOFTMAX_GRADIENT:
         softmax_gradient(g, run, t, threads)
+    elif g.kind == PACK:
+        pack(g, run, t, threads)
+    elif g.kind == LAYER:
+        layer(g, run, t, threads)
+    elif g.kind == LAYER_BACK:
+        layer_back(g, run, t, threads)
+    elif g.kind == ADD_LANES:
+        add_lanes(g, run, t, threads)
+    elif g.kind == WEIGHT_GRADIENT:
+        weight_gradient(g, run, t, threads)
+    elif g.kind == FRAME:
+        frame(g, run, t, threads)
+    elif g.kind == TRAINED_PRODUCT:
+        trained_product(g, run, t, threads)
+    elif g.kind == BIAS_GRADIENT:
+        bias_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:
