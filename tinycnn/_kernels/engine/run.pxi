@@ -47,8 +47,8 @@ cdef enum:
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
-         "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient "
-         "softmax_gradient pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient").split()
+         "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient softmax_gradient "
+         "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -112,6 +112,16 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         select(g, run, t, threads)
     elif g.kind == MATMUL:
         matmul(g, run, t, threads)
+    elif g.kind == POOL_GRADIENT:
+        pool_gradient(g, run, t, threads)
+    elif g.kind == CROSS_ENTROPY:
+        cross_entropy(g, run, t, threads)
+    elif g.kind == LOSS_MEAN:
+        loss_mean(g, run, t, threads)
+    elif g.kind == CROSS_ENTROPY_GRADIENT:
+        cross_entropy_gradient(g, run, t, threads)
+    elif g.kind == SOFTMAX_GRADIENT:
+        softmax_gradient(g, run, t, threads)
     elif g.kind == PACK:
         pack(g, run, t, threads)
     elif g.kind == LAYER:
@@ -128,16 +138,6 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         trained_product(g, run, t, threads)
     elif g.kind == BIAS_GRADIENT:
         bias_gradient(g, run, t, threads)
-    elif g.kind == POOL_GRADIENT:
-        pool_gradient(g, run, t, threads)
-    elif g.kind == CROSS_ENTROPY:
-        cross_entropy(g, run, t, threads)
-    elif g.kind == LOSS_MEAN:
-        loss_mean(g, run, t, threads)
-    elif g.kind == CROSS_ENTROPY_GRADIENT:
-        cross_entropy_gradient(g, run, t, threads)
-    elif g.kind == SOFTMAX_GRADIENT:
-        softmax_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

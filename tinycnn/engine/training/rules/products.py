@@ -9,6 +9,7 @@ from ...graph import Node, Value
 from ...layout import Placed, as_map, blocks
 from ..values import Lazy, LazyGradient
 from . import dense, pointwise
+from .depthwise import depthwise
 from .groups import Groups
 from .rule import trains
 
@@ -21,7 +22,6 @@ def conv2d(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     """Depthwise, pointwise or dense: the choice depends on shapes alone."""
     x, w, window, groups = given(node, "x"), given(node, "w"), node.attributes["window"], node.attributes["groups"]
     if groups == x.shape[1] == w.shape[0] and groups > 1:
-        from .depthwise import depthwise
         yield from depthwise(plan, node)
     elif groups == 1 and window.kernel == window.stride == (1, 1) and not any(window.pads):
         yield from pointwise_layer(plan, node)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..check import product
-from ..layout import blocks
-from ..spans import Fields, PlanError, Span, arena, not_negative, positive
+from .layout import blocks
+from .spans import Fields, PlanError, Span, arena, not_negative, positive
 
 COEFFICIENTS = 4  # vectors per block of what a load applies
 PANEL = 3  # blocks of a panel, at most
@@ -167,12 +166,6 @@ def frame(f: Fields) -> Iterator[Span]:
     yield arena(f.y, planes * f.oh * f.ow, written=True)
 
 
-def trained_product(f: Fields) -> Iterator[Span]:
-    """See dense.pxi: a product whose weights and biases are in the arena."""
-    for span in product(f):
-        yield span._replace(space="arena") if span.space == "constants" else span
-
-
 def bias_gradient(f: Fields) -> Iterator[Span]:
     """See dense.pxi."""
     positive(f, "k", "pixels")
@@ -182,5 +175,5 @@ def bias_gradient(f: Fields) -> Iterator[Span]:
     yield Span(f.mode, f.gw, f.gw + f.k, True)
 
 
-PRODUCTS = {check.__name__: check for check in (pack, layer, layer_back, add_lanes, weight_gradient, frame,
-                                                trained_product, bias_gradient)}
+PRODUCTS = {"pack": pack, "layer": layer, "layer_back": layer_back, "add_lanes": add_lanes,
+            "weight_gradient": weight_gradient, "frame": frame, "bias_gradient": bias_gradient}

@@ -1,0 +1,1 @@
+from ..host import on_host as depthwise
