@@ -150,7 +150,7 @@ def dense_layer(plan: TrainingBuilder, node: Node) -> Iterator[None]:
         frame = dense.given_frame(plan, whole, number)
     else:
         z = plan.lazy(x) if inputs.fit else Lazy(inputs.gathered(plan, plan.whole(x)))
-        frame = dense.input_frame(plan, whole, z)
+        frame = dense.input_frame(plan, whole, z, few)
     y = outputs.memory(plan)
     for i, conv in enumerate(parts):
         dense.forward(plan, conv, frame, i * inputs.blocks * frame.step, outputs.part(y, i))
@@ -161,6 +161,7 @@ def dense_layer(plan: TrainingBuilder, node: Node) -> Iterator[None]:
         dense.back_to_few_channels(plan, whole, frame, plan.lazy_gradient(node.y), plan.gradient_at(w))
     elif plan.needs(w):
         gy, gw = outputs.gathered(plan, plan.gradient(node.y)), plan.gradient_at(w)
+        gy = dense.in_order_of(plan, frame, gy)
         for i, conv in enumerate(parts):
             dense.back_to_weights(plan, conv, frame, i * inputs.blocks * frame.step, outputs.part(gy, i),
                                   gw + i * outputs.each * inputs.each * whole.taps)
