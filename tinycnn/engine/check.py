@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from .check_losses import LOSSES
 from .check_maps import (
     affine,
     combine,
@@ -23,10 +24,9 @@ from .check_maps import (
     unary,
 )
 from .check_plain import fill, layer_norm, matmul, move, reduce, select, softmax
-from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
-from .check_losses import LOSSES
 from .check_pools import POOLS
 from .check_products import PRODUCTS
+from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
