@@ -132,7 +132,8 @@ class Memory:
             before = int(row[column])
             for wrong in [FAR, -FAR] if name not in OPTIONAL else [FAR]:
                 row[column] = wrong
-                with pytest.raises(PlanError, match=kind):
+                with pytest.raises(PlanError, match=kind):  # noqa: PT012
+                    print(name, wrong)
                     self.check(row)
             row[column] = before
 

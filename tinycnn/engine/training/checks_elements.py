@@ -8,6 +8,7 @@ from ..spans import Fields, PlanError, Span, arena, constants, not_negative, pos
 from .planes import backward_frames, forward_frame
 
 MOST_ROWS = 32  # of a depthwise kernel
+MOST_EXTENT = 1 << 20  # of a map: its bands are looked at one by one
 ACTIVATIONS = {*range(8), 3 + 32, 5 + 32}  # op.pxi; sigmoid and tanh told from their results too
 DROPPING = 4  # ways to drop
 
@@ -209,6 +210,8 @@ def window(f: Fields) -> tuple[int, int, int]:
     not_negative(f, "top", "left")
     if f.kh > MOST_ROWS:
         raise PlanError(f"a depthwise kernel of {f.kh} rows, at most {MOST_ROWS}")
+    if max(f.h, f.oh) > MOST_EXTENT:
+        raise PlanError(f"maps of {f.h} and {f.oh} rows, at most {MOST_EXTENT}")
     planes = f.blocks * f.images * f.width
     return planes * f.h * f.wd, planes * f.oh * f.ow, packed(f)
 
