@@ -1,4 +1,6 @@
 """The rules of training plans: for each operation what goes forward and what goes back."""
+from .. import checks_elements  # enters what it checks
+from . import activations, elements, norms, picks
 from .rule import TRAINS, trains
 
-__all__ = ["TRAINS", "trains"]
+__all__ = ["TRAINS", "activations", "checks_elements", "elements", "norms", "picks", "trains"]
