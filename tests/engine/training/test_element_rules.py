@@ -101,8 +101,8 @@ class Chain(nn.Module):
 ACTIVATIONS = {
     "relu": F.relu, "relu6": F.relu6, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "sigmoid": F.sigmoid,
     "silu": F.silu, "tanh": F.tanh, "mish": F.mish, "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
-    "clip": lambda x: F.clip(x, -0.5, 0.75), "two": lambda x: F.relu(F.clip(x, -1, 2)),
-    "apart": lambda x: F.clip(F.clip(x, -1, 0), 0.5, 1.0), "clip then silu": lambda x: F.silu(F.relu6(x)),
+    "clip": lambda x: x.clip(-0.5, 0.75), "two": lambda x: F.relu(x.clip(-1, 2)),
+    "apart": lambda x: x.clip(-1, 0).clip(0.5, 1.0), "clip then silu": lambda x: F.silu(F.relu6(x)),
     "twice": lambda x: F.relu(x) + F.sigmoid(x), "none": lambda x: x, "and itself": lambda x: F.relu(x) + x,
     "three": lambda x: F.relu(x) - F.tanh(x) + F.silu(x) * x,
 }
@@ -134,8 +134,10 @@ def test_norms(channels, shape):
 
 
 def test_norms_without_parameters_or_statistics_and_frozen():
-    for options in ({"affine": False}, {"track_running_stats": False}):
-        assert_same(lambda options=options: Chain(F.relu, **options), image(3, 3, 5, 7))
+    class Bare(Chain):
+        def forward(self, x):
+            return self.after(F.batch_norm(self.conv(x), None, None, training=True))
+    assert_same(lambda: Bare(F.relu), image(3, 3, 5, 7))
 
     def frozen():
         model = Chain(F.relu)
@@ -212,7 +214,7 @@ def test_two_branches(op):
             return {"mul": lambda: a * b, "sub": lambda: a - b, "mul_planes": lambda: a * mean,
                     "planes_mul": lambda: mean * a}[op]()
     _, ran = assert_same(Model, image(2, 3, 6, 5))
-    assert ran["python: mul"] <= 2  # of the loss
+    assert "python: mul" not in ran
 
 
 class Shuffled(nn.Module):
