@@ -197,7 +197,7 @@ cdef inline void spread_pairs(const real **gy, const real **w, ix count, ix pair
         spread_tiles(gy, w, count, pairs, y, K, L, 1)
 
 
-cdef inline bint spreads(const Op *g) noexcept nogil:
+cdef inline bint in_pairs(const Op *g) noexcept nogil:
     """Whether gz has code for its pairs of columns."""
     return (g.kh == g.kw and (g.kh == 3 or g.kh == 5) and g.sh == 2 and g.sw == 2 and g.dh == 1 and g.dw == 1
             and (g.left == g.kw//2 or g.left == g.kw//2 - 1))
@@ -247,9 +247,9 @@ cdef void spread(const Back *o, const real *w) noexcept nogil:
     cdef ix row, column
     cdef real *y = o.gz
     for row in range(o.first, o.stop):
-        if spreads(g):
+        if in_pairs(g):
             spread_row(o, w, row, y)
-        for column in range(g.wd//2*2 if spreads(g) else 0, g.wd):
+        for column in range(g.wd//2*2 if in_pairs(g) else 0, g.wd):
             vstore(y + column*VW, spread_pixel(o, w, row, column))
         y += g.wd*VW
 
