@@ -58,6 +58,9 @@ enum { ROWS1 = 14, ROWS2 = 14, ROWS3 = 9, TILE_SUMS = 28 };
 enum { ROWS1 = 12, ROWS2 = 6, ROWS3 = 4, TILE_SUMS = 12 };
 #endif
 
+/* Output channels of a tile of the gradient of weights, by up to 3 vectors of input channels. */
+enum { WEIGHT_ROWS = (ROWS3 == 9 ? 8 : 4) < VW ? (ROWS3 == 9 ? 8 : 4) : VW };
+
 typedef real vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef real_int vi __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vf_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));

@@ -3,7 +3,5 @@ from .compiled import CompiledNet, compile, load_compiled
 from .graph import Graph
 from .lowering import CompileError
 from .trace import TraceError, trace
-from .training import TrainingStep, compile_training_step
 
-__all__ = ["CompileError", "CompiledNet", "Graph", "TraceError", "TrainingStep", "compile", "compile_training_step",
-           "load_compiled", "trace"]
+__all__ = ["CompileError", "CompiledNet", "Graph", "TraceError", "compile", "load_compiled", "trace"]

@@ -24,8 +24,9 @@ from .check_maps import (
 )
 from .check_plain import fill, layer_norm, matmul, move, reduce, select, softmax
 from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
-from .training.checks_losses import LOSSES
-from .training.checks_pools import POOLS
+from .check_losses import LOSSES
+from .check_pools import POOLS
+from .check_products import PRODUCTS
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
@@ -56,6 +57,12 @@ def factors_of(f: Fields) -> Iterator[Span]:
         yield arena(start, size) if f.mode < 0 else Span(f.mode, start, start + size)
     yield constants(f.w, f.k * f.blocks * f.width)
     yield constants(f.b, f.blocks * f.width)
+
+
+def trained_product(f: Fields) -> Iterator[Span]:
+    """See train/dense.pxi: a product whose weights and biases are in the arena."""
+    for span in product(f):
+        yield span._replace(space="arena") if span.space == "constants" else span
 
 
 def depthwise(f: Fields) -> Iterator[Span]:
@@ -218,6 +225,7 @@ CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "select": select, "matmul": matmul, "resize": resize, "moments": moments, "factors": factors, "l2_norm": l2_norm,
     "local_response": local_response, "unary": unary, "prelu": prelu, "roi_pool": roi_pool, "roi_align": roi_align,
     **POOLS, **LOSSES,
+    "trained_product": trained_product, **PRODUCTS,
 }
 
 

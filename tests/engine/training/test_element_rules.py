@@ -9,8 +9,6 @@ import tinycnn
 from tinycnn import functional as F
 from tinycnn import nn, optim
 from tinycnn.engine.training import compile_training_step
-from tinycnn.engine.training.host import on_host
-from tinycnn.engine.training.rules import TRAINS, depthwise
 
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-9}
 
@@ -75,13 +73,6 @@ def assert_same(make, x, dtype=DTYPES[-1], threads=2, python=(), kinds=()):
     assert hosts <= {"conv2d", "mul", "sum", "linear", "reshape", "flatten", *python}, hosts
     assert set(kinds) <= set(ran), ran
     return got, ran
-
-
-@pytest.fixture(autouse=True)
-def convolutions(monkeypatch):
-    def conv2d(plan, node):
-        return depthwise.depthwise(plan, node) if depthwise.suits(node) else on_host(plan, node)
-    monkeypatch.setitem(TRAINS, "conv2d", conv2d)
 
 
 def image(*shape, seed=0):

@@ -29,6 +29,7 @@ cdef extern from "simd.h" nogil:
     enum: ROWS2
     enum: ROWS3
     enum: TILE_SUMS
+    enum: WEIGHT_ROWS
     void prefetch_far(const void *p)
 
 include "op.pxi"
@@ -56,4 +57,9 @@ include "train/pick.pxi"
 include "train/dropout.pxi"
 include "train/depthwise.pxi"
 include "train/depthwise_back.pxi"
+include "train/weights.pxi"
+include "train/layer.pxi"
+include "train/weight_gradient.pxi"
+include "train/layer_back.pxi"
+include "train/dense.pxi"
 include "run.pxi"

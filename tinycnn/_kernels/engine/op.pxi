@@ -68,6 +68,8 @@ cdef struct Op:
     ix sums                     # two sums for each run of pixels: [run][block][2][VW]; -1: none
     ix add                      # a gradient that is added to gx; -1: none
     ix lanes                    # partial sums of gw
+    ix pixels                   # of all images' maps together
+    ix xs                       # from a block of inputs to the next one
     ix parameters               # numbers of the caller's arrays: of all parameters,
     ix statistics               # of running statistics,
     ix gradients                # and of the parameters' gradients
@@ -77,8 +79,8 @@ cdef struct Op:
     double high
 
 FIELDS = ("kind x y r s t w b z off soff k blocks rows n px xrow image_rows image_step ys py yrow yimage images h wd oh ow "
-          "kh kw sh sw dh dw top left mode activation add_last ahead fetch g gx gw a c ga sums add lanes parameters "
-          "statistics gradients seed draw low high").split()
+          "kh kw sh sw dh dw top left mode activation add_last ahead fetch g gx gw a c ga sums add lanes pixels xs "
+          "parameters statistics gradients seed draw low high").split()
 
 cdef struct Run:
     real *arena

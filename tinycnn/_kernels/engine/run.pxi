@@ -36,27 +36,36 @@ cdef enum:
     LOSS_MEAN = 32
     CROSS_ENTROPY_GRADIENT = 33
     SOFTMAX_GRADIENT = 34
-    BATCH_MOMENTS = 35
-    BATCH_NORM_FINISH = 36
-    BATCH_NORM_BACK = 37
-    AFFINE_CLIP = 38
-    LAZY_MEAN = 39
-    GATE_SUMS = 40
-    SCALE_BACK = 41
-    BLEND = 42
-    PICK = 43
-    PICK_BACK = 44
-    DROPOUT = 45
-    PACK_DEPTHWISE = 46
-    DEPTHWISE_TRAIN = 47
-    DEPTHWISE_BACK = 48
-    DEPTHWISE_WEIGHTS = 49
+    PACK = 35
+    LAYER = 36
+    LAYER_BACK = 37
+    ADD_LANES = 38
+    WEIGHT_GRADIENT = 39
+    FRAME = 40
+    TRAINED_PRODUCT = 41
+    BIAS_GRADIENT = 42
+    BATCH_MOMENTS = 43
+    BATCH_NORM_FINISH = 44
+    BATCH_NORM_BACK = 45
+    AFFINE_CLIP = 46
+    LAZY_MEAN = 47
+    GATE_SUMS = 48
+    SCALE_BACK = 49
+    BLEND = 50
+    PICK = 51
+    PICK_BACK = 52
+    DROPOUT = 53
+    PACK_DEPTHWISE = 54
+    DEPTHWISE_TRAIN = 55
+    DEPTHWISE_BACK = 56
+    DEPTHWISE_WEIGHTS = 57
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm "
          "local_response unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient "
-         "softmax_gradient batch_moments batch_norm_finish batch_norm_back affine_clip lazy_mean gate_sums scale_back "
-         "blend pick pick_back dropout pack_depthwise depthwise_train depthwise_back depthwise_weights").split()
+         "softmax_gradient pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient "
+         "batch_moments batch_norm_finish batch_norm_back affine_clip lazy_mean gate_sums scale_back blend pick "
+         "pick_back dropout pack_depthwise depthwise_train depthwise_back depthwise_weights").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -160,6 +169,22 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         depthwise_back(g, run, t, threads)
     elif g.kind == DEPTHWISE_WEIGHTS:
         depthwise_weights(g, run, t, threads)
+    elif g.kind == PACK:
+        pack(g, run, t, threads)
+    elif g.kind == LAYER:
+        layer(g, run, t, threads)
+    elif g.kind == LAYER_BACK:
+        layer_back(g, run, t, threads)
+    elif g.kind == ADD_LANES:
+        add_lanes(g, run, t, threads)
+    elif g.kind == WEIGHT_GRADIENT:
+        weight_gradient(g, run, t, threads)
+    elif g.kind == FRAME:
+        frame(g, run, t, threads)
+    elif g.kind == TRAINED_PRODUCT:
+        trained_product(g, run, t, threads)
+    elif g.kind == BIAS_GRADIENT:
+        bias_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

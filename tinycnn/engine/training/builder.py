@@ -56,6 +56,7 @@ class TrainingBuilder(Builder):
         self.partial: dict[Value, Value] = {}  # value: its gradient, as far as it is known
         self.hosts: list[Host] = []
         self.dynamic: list[Dynamic] = []
+        self.demands: list[Callable[[list[np.ndarray]], Any]] = []  # what inputs must be; they raise ValueError
         self.shared: list[tuple[int, int, int]] = []  # gradients of further uses of a parameter: (from, to, size)
         self.used_gradients: set[Value] = set()
         self.gradients_size = masters.parameters.size

@@ -38,6 +38,8 @@ class PlannedStep:
 
     def run(self, inputs: list[np.ndarray], arena: np.ndarray, times: np.ndarray | None = None) -> list[float]:
         """Forward and back; gives the seconds that each step of Python's took."""
+        for demand in self.builder.demands:
+            demand(inputs)
         self.own[2] = self.masters.gradients
         arrays, at, took = [*inputs, *self.own], 0, []
         for row, field, value in self.dynamic:

@@ -38,6 +38,9 @@ class TrainingStep:
         if first is None:
             raise ValueError("compile_training_step: model has no parameters")
         self.masters = masters_of(model, self.module, np.dtype(first.data.dtype))
+        for part in (optimizer, ema):
+            if hasattr(part, "bind"):
+                part.bind(self.masters.parameters)
         self.plans: OrderedDict[Any, PlannedStep] = OrderedDict()
         self.arena = np.empty(0, self.masters.dtype)
         self.losses: dict[str, float] = {}
@@ -137,7 +140,11 @@ class TrainingStep:
             entry.tensor.grad = self.masters.gradient(entry)
         if self.clip is not None:
             self.clip([entry.tensor for entry in moving])
-        self.optimizer.step()
+        if hasattr(self.optimizer, "step_flat"):
+            flat = self.masters.gradients[:self.masters.parameters.size]
+            self.optimizer.step_flat(flat, [entry.tensor for entry in moving])
+        else:
+            self.optimizer.step()
         if self.ema is not None:
             self.ema.update()
         for entry in moving:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...graph import Node, Value
 from ...layout import Placed, Storage, as_map, blocks
+from ..host import on_host
 from ..planes import backward_frames, band_rows, forward_frame
 from ..values import Lazy
 from .maps import emit_gradient, loading, read, room_for_sums
@@ -17,18 +18,22 @@ if TYPE_CHECKING:
 MOST_ROWS = 32  # of a kernel
 
 
-def suits(node: Node) -> bool:
-    """Whether a conv2d is one that this file knows: each input channel gives one output channel."""
-    x, w = node.inputs["x"], node.inputs["w"]
+def suits(plan: TrainingBuilder, node: Node) -> bool:
+    """Whether a conv2d is one that the kernels know, of parameters."""
+    x, w, b = (node.inputs[name] for name in "xwb")
     assert x is not None
     assert w is not None
-    return node.attributes["groups"] == x.shape[1] == w.shape[0] and w.shape[2] <= MOST_ROWS
+    return (node.attributes["groups"] == x.shape[1] == w.shape[0] and w.shape[2] <= MOST_ROWS
+            and all(v is None or plan.masters.entry(v) is not None for v in (w, b)))
 
 
 def depthwise(plan: TrainingBuilder, node: Node) -> Iterator[None]:
-    """The generator of a conv2d that `suits`."""
+    """A conv2d of which each input channel gives one output channel."""
     x = node.inputs["x"]
     assert x is not None
+    if not suits(plan, node):
+        yield from on_host(plan, node)
+        return
     lazy = plan.lazy(x)
     fields = window(plan, node, lazy) | pack(plan, node)
     emit_forward(plan, node, lazy, fields)

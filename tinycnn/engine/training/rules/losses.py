@@ -31,7 +31,7 @@ def cross_entropy(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     losses = {"y": y, **result} if each else {"y": plan.storage(plan.padded(rows))}
     emit(plan, "cross_entropy", reads, t=kept, **fields, **losses)
     if not each:
-        mean = {name: fields[name] for name in ("rows", "k", "w", "mode") if name in fields}
+        mean = {name: fields[name] for name in ("rows", "k", "w", "mode", "top") if name in fields}
         emit(plan, "loss_mean", [losses["y"]], x=losses["y"], t=factor, kh=int(reduction == "mean"), y=y, **result,
              **mean)
     yield
