@@ -24,8 +24,6 @@ from .check_maps import (
 )
 from .check_plain import fill, layer_norm, matmul, move, reduce, select, softmax
 from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
-from .training.checks_losses import LOSSES
-from .training.checks_pools import POOLS
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
@@ -217,7 +215,6 @@ CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "strip": strip, "move": move, "fill": fill, "softmax": softmax, "reduce": reduce, "layer_norm": layer_norm,
     "select": select, "matmul": matmul, "resize": resize, "moments": moments, "factors": factors, "l2_norm": l2_norm,
     "local_response": local_response, "unary": unary, "prelu": prelu, "roi_pool": roi_pool, "roi_align": roi_align,
-    **POOLS, **LOSSES,
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._kernels import kernels
 from ..check import check
+from . import checks  # noqa: F401  # enters what it holds
 from .builder import TrainingBuilder
 from .masters import Masters
 from .prepare import Prepared
@@ -35,6 +36,11 @@ class PlannedStep:
                                                len(self.inputs))
         fields = {name: i for i, name in enumerate(self.unit.FIELDS)}
         self.dynamic = [(change.row, fields[change.field], change.value) for change in builder.dynamic]
+
+    def refuse(self, inputs: list[np.ndarray]) -> None:
+        """Raise what the operations of the tape would for inputs that make no sense, such as a class that is none."""
+        for demand in self.builder.demands:
+            demand(inputs)
 
     def run(self, inputs: list[np.ndarray], arena: np.ndarray, times: np.ndarray | None = None) -> list[float]:
         """Forward and back; gives the seconds that each step of Python's took."""
