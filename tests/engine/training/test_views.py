@@ -1,7 +1,9 @@
 """Rules of training plans that move, pool, sum and choose, in plans of their own, against the tape."""
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,11 @@ import pytest
 from tinycnn import Tensor, nn, optim
 from tinycnn import functional as F
 from tinycnn._kernels import available
-from tinycnn.engine.training import compile_training_step
+from tinycnn.engine.layout import blocks
+from tinycnn.engine.training import compile_training_step, rules
+from tinycnn.engine.training.rules import TRAINS
+from tinycnn.engine.training.values import Lazy
+from tinycnn.engine.views import CONSTANTS, View
 
 ISA = available()[0]
 pytestmark = pytest.mark.skipif(find_spec(f"tinycnn._kernels._engine_{ISA}_f64") is None,
@@ -111,8 +117,8 @@ def test_half_of_the_channels_are_not_used():
 @pytest.mark.parametrize("call", [
     lambda x: F.max_pool2d(x, 3, 2, 1), lambda x: F.max_pool2d(x, 2, ceil_mode=True),
     lambda x: F.max_pool2d(x, 2, 1, dilation=2), lambda x: F.avg_pool2d(x, 3, 2, 1),
-    lambda x: F.avg_pool2d(x, (3, 2), ceil_mode=True, count_include_pad=False), lambda x: F.adaptive_avg_pool2d(x, (4, 3)),
-    lambda x: F.adaptive_max_pool2d(x, (2, 3)), F.global_avg_pool2d,
+    lambda x: F.avg_pool2d(x, (3, 2), ceil_mode=True, count_include_pad=False), F.global_avg_pool2d,
+    lambda x: F.adaptive_avg_pool2d(x, (4, 3)), lambda x: F.adaptive_max_pool2d(x, (2, 3)),
     lambda x: [F.max_pool2d(x, 2), F.avg_pool2d(x, 2), F.global_avg_pool2d(x)],
 ])
 def test_pooling(call, ties):
@@ -149,3 +155,54 @@ def test_probabilities_and_losses_one_by_one():
     q /= q.sum(1, keepdims=True)
     agrees(lambda x: F.cross_entropy(x, Tensor(q), label_smoothing=0.2), (4, 5))
     agrees(lambda x: F.cross_entropy(x, Tensor(q), reduction="none"), (4, 5))
+
+
+# ---------------------------------------------------------------- values that are computed on load
+LOW, HIGH = -0.5, 1.25
+
+
+def lazily_clipped(sums_of):
+    """A rule for `clip` that computes nothing by itself, as batch normalisation does."""
+    def rule(plan, node):
+        raw, c, width = plan.whole(node.inputs["x"]), node.y.shape[1], plan.width
+        vectors = np.repeat([1.0, 0.0, 0.25, 2.0], width)  # scale, shift, mean, 1 / std
+        size = 4 * blocks(c, width) * width
+        coefficients = plan.storage(size)
+        plan.move(View.plain(size, start=plan.constant(np.tile(vectors, blocks(c, width))), space=CONSTANTS),
+                  View.plain(size, coefficients))
+        plan.lazies[node.y] = Lazy(raw, coefficients, LOW, HIGH)
+        yield
+        _, sums = plan.gated(node.y)
+        number = plan.array((sums.runs, blocks(c, width), 2, width), plan.dtype)
+        plan.move(View.plain(sums.storage.size, sums.storage), View.plain(sums.storage.size, space=number))
+        sums_of.append((plan.arrays[-1], sums.pixels))
+        plan.give(node.inputs["x"], plan.partial[node.y])
+    return rule
+
+
+@pytest.mark.parametrize("call", [lambda x: F.max_pool2d(x, 3, 2, 1), lambda x: F.avg_pool2d(x, 2),
+                                  F.global_avg_pool2d, lambda x: F.adaptive_avg_pool2d(x, (2, 3))])
+def test_behind_what_is_computed_on_load(call, monkeypatch):
+    """The gate, and the sums that batch normalisation needs, come with the gradient."""
+    found = []
+    monkeypatch.setitem(TRAINS, "clip", lazily_clipped(found))
+    monkeypatch.setattr(rules, "norms", SimpleNamespace(materialise=clipped), raising=False)
+    monkeypatch.setitem(sys.modules, f"{rules.__name__}.norms", rules.norms)
+    shape = (2, 17, 7, 6)
+    agrees(lambda x: call(x.clip(LOW, HIGH)), shape)
+    model = Of(lambda x: call(x.clip(LOW, HIGH)), shape).to(np.float64)
+    rng = np.random.default_rng(1)
+    weighted(y := model(None), [rng.standard_normal(y[0].shape)]).backward()
+    gx, x = model.p0.grad, model.p0.numpy()
+    for array, pixels in found:
+        assert pixels == shape[2] * shape[3]
+        sums = array.swapaxes(1, 2).reshape(shape[0], 2, -1)[..., :17]
+        np.testing.assert_allclose(sums[:, 0], gx.sum((2, 3)), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(sums[:, 1], (gx * (x - 0.25) * 2).sum((2, 3)), rtol=0, atol=1e-9)
+
+
+def clipped(plan, value, lazy):
+    """What is read by others than those who compute it on load is computed once."""
+    n, c, h, w = value.shape
+    plan.emit(value, kind="combine", x=lazy.raw, mode=6, blocks=blocks(c, plan.width), images=n, n=h * w, activation=0,
+              low=lazy.low, high=lazy.high, reads=[lazy.raw])
