@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..check import CHECKS
 from ..check_maps import ALONE
 from ..spans import Fields, PlanError, Span, arena, constants, not_negative, positive
 from .planes import backward_frames, forward_frame
@@ -273,6 +272,6 @@ def depthwise_weights(f: Fields) -> Iterator[Span]:
         yield Span(f.gradients, f.gw, f.gw + f.k * f.kh * f.kw, True)
 
 
-CHECKS.update({check.__name__: check for check in (
+ELEMENTS = {check.__name__: check for check in (
     batch_moments, batch_norm_finish, batch_norm_back, affine_clip, lazy_mean, gate_sums, scale_back, blend, dropout,
-    pick, pick_back, pack_depthwise, depthwise_train, depthwise_back, depthwise_weights)})
+    pick, pick_back, pack_depthwise, depthwise_train, depthwise_back, depthwise_weights)}

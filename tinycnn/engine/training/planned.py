@@ -10,6 +10,7 @@ import numpy as np
 from ..._kernels import kernels
 from ..check import check
 from ..report import Timed
+from . import checks  # noqa: F401  # enters what it holds
 from .builder import TrainingBuilder
 from .masters import Masters
 from .prepare import Prepared
@@ -40,11 +41,14 @@ class PlannedStep:
         self.dynamic = [(change.row, fields[change.field], change.value) for change in builder.dynamic]
         self.compile_time = time.perf_counter() - began
 
+    def refuse(self, inputs: list[np.ndarray]) -> None:
+        """Raise what the operations of the tape would for inputs that make no sense, such as a class that is none."""
+        for demand in self.builder.demands:
+            demand(inputs)
+
     def run(self, inputs: list[np.ndarray], arena: np.ndarray, timed: bool = False) -> list[Timed]:
         """Forward and back. timed: give the time of everything, the steps of Python's last."""
         times = np.zeros(len(self.plan.ops)) if timed else None
-        for demand in self.builder.demands:
-            demand(inputs)
         self.own[2] = self.masters.gradients
         arrays, at, took = [*inputs, *self.own], 0, list[Timed]()
         for row, field, value in self.dynamic:

@@ -91,6 +91,7 @@ class TrainingStep:
         self.masters.check()
         planned = self.plan(x, target, outputs)
         inputs = self._inputs(planned, x, target)
+        planned.refuse(inputs)
         keys = [(node, random.next_draw()) for node in planned.builder.keys]
         for node, key in keys:
             planned.builder.keys[node][:] = key
