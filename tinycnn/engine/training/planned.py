@@ -80,6 +80,10 @@ class PlannedStep:
         number = self.builder.results[value] - len(self.inputs)
         return self.own[number]
 
+    def kinds(self) -> dict[str, int]:
+        """How many operations there are of each kind, and as "python: op" what runs on the tape."""
+        return dict(Counter([*self.plan.kinds, *(f"python: {host.label}" for host in self.builder.hosts)]))
+
     def report(self) -> StepReport:
         """Operations, memory, and what compiling took."""
         return StepReport(tuple(value.shape for value in self.prepared.graph.inputs), dict(Counter(self.plan.kinds)),
