@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from .check_elements import ELEMENTS
+from .check_losses import LOSSES
 from .check_maps import (
     affine,
     combine,
@@ -23,10 +25,9 @@ from .check_maps import (
     unary,
 )
 from .check_plain import fill, layer_norm, matmul, move, reduce, select, softmax
-from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
-from .check_losses import LOSSES
 from .check_pools import POOLS
 from .check_products import PRODUCTS
+from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
@@ -224,7 +225,7 @@ CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "strip": strip, "move": move, "fill": fill, "softmax": softmax, "reduce": reduce, "layer_norm": layer_norm,
     "select": select, "matmul": matmul, "resize": resize, "moments": moments, "factors": factors, "l2_norm": l2_norm,
     "local_response": local_response, "unary": unary, "prelu": prelu, "roi_pool": roi_pool, "roi_align": roi_align,
-    **POOLS, **LOSSES,
+    **POOLS, **LOSSES, **ELEMENTS,
     "trained_product": trained_product, **PRODUCTS,
 }
 

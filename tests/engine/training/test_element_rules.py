@@ -1,4 +1,4 @@
-"""Rules of batch norm, activations, sums and products of maps, picks, depthwise convolution: steps against the tape's."""
+"""Rules of batch norm, activations, sums and products, picks, depthwise convolution: steps against the tape's."""
 from __future__ import annotations
 
 import numpy as np
@@ -19,7 +19,8 @@ def uneven(model, dtype, seed=0):
         p.data = (rng.standard_normal(p.shape) * 0.5 + (p.data.ndim == 1)).astype(dtype)
     for name, b in model.named_buffers():
         if b.data.dtype.kind == "f":
-            b.data = (rng.uniform(0.5, 1.5, b.shape) if name.endswith("var") else rng.standard_normal(b.shape)).astype(dtype)
+            values = rng.uniform(0.5, 1.5, b.shape) if name.endswith("var") else rng.standard_normal(b.shape)
+            b.data = values.astype(dtype)
     return model
 
 
@@ -70,7 +71,7 @@ def assert_same(make, x, dtype=DTYPES[-1], threads=2, python=(), kinds=()):
         np.testing.assert_allclose(got[name], value, rtol=0, atol=tolerance * scale, err_msg=name)
     np.testing.assert_allclose(got_losses, want_losses, rtol=tolerance, atol=tolerance * 10)
     hosts = {kind.removeprefix("python: ") for kind in ran if kind.startswith("python: ")}
-    assert hosts <= {"conv2d", "mul", "sum", "linear", "reshape", "flatten", *python}, hosts
+    assert hosts <= {"mul", "sum", "reshape", *python}, hosts
     assert set(kinds) <= set(ran), ran
     return got, ran
 
@@ -185,7 +186,8 @@ class Excited(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("activation", "gate"), [(F.relu, F.hardsigmoid), (F.hardswish, F.sigmoid), (F.silu, F.sigmoid)])
+@pytest.mark.parametrize(("activation", "gate"), [(F.relu, F.hardsigmoid), (F.hardswish, F.sigmoid),
+                                                  (F.silu, F.sigmoid)])
 @pytest.mark.parametrize("frozen", [False, True])
 def test_squeeze_and_excitation(activation, gate, frozen, dtype):
     assert_same(lambda: Excited(activation, gate, frozen), image(2, 3, 6, 5), dtype, python=["detach"],
@@ -256,8 +258,7 @@ def test_depthwise(kernel, stride, dtype):
         def forward(self, x):
             return self.bare(F.relu6(self.second(self.spatial(F.relu6(self.norm(self.conv(x)))))))
     _, ran = assert_same(Model, image(2, 3, 12, 11), dtype, kinds=["depthwise_train", "depthwise_back"])
-    assert "batch_moments" in ran  # of the convolution that Python runs alone
-    assert ran["batch_moments"] == 1
+    assert "batch_moments" not in ran  # the convolutions leave sums
 
 
 class Dropped(nn.Module):
