@@ -12,6 +12,7 @@ from tinycnn._kernels.dispatch import ISA
 from tinycnn.engine.check import check, touched
 from tinycnn.engine.plan import ABSENT, FLOATING
 from tinycnn.engine.spans import PlanError
+from tinycnn.engine.training import checks  # noqa: F401  # which are looked up where all are
 
 DTYPES = [np.float32, *([np.float64] if find_spec(f"tinycnn._kernels._engine_{ISA}_f64") else [])]
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-9}  # of the largest magnitude

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_rows import DTYPES, TOLERANCE, Memory, channels, close, dtypes, eager, noise
 
-from tinycnn.engine.planes import backward_frames, forward_frame
+from tinycnn.engine.training.planes import backward_frames, forward_frame
 from tinycnn.ops.geometry import Window
 
 OPEN = (-np.inf, np.inf)

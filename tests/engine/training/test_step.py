@@ -91,7 +91,7 @@ def test_another_array_for_a_parameter_is_refused():
     pair = Pair()
     step = pair.compiled(*batch())
     pair.planned.to(np.float32)
-    with pytest.raises(RuntimeError, match=r"first\.0\.weight has been given another array"):
+    with pytest.raises(RuntimeError, match=r"first\.0\.weight has another array"):
         step(*batch())
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...graph import Node, Value
 from ...layout import Placed, Storage, as_map, blocks
-from ...planes import backward_frames, band_rows, forward_frame
 from ..host import on_host
+from ..planes import backward_frames, band_rows, forward_frame
 from ..values import Lazy
 from .maps import emit_gradient, loading, read, room_for_sums
 

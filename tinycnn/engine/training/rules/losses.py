@@ -54,7 +54,8 @@ def emit(plan: TrainingBuilder, kind: str, reads: list[Any], y: Any, **fields: A
 def class_fields(plan: TrainingBuilder, node: Node) -> tuple[dict[str, Any], list[Placed | Storage]]:
     """What the kernels of a loss of classes take both ways, and what they read."""
     x, target = node.inputs["input"], node.inputs["target"]
-    assert x is not None and target is not None
+    assert x is not None
+    assert target is not None
     n, k, h, w = as_map(x.shape)
     rows, placed = n * h * w, plan.whole(x)
     weights = np.zeros(-(-k // plan.width) * plan.width)
@@ -74,20 +75,16 @@ def numbers_of_classes(plan: TrainingBuilder, node: Node, target: Value) -> int:
     view = plan.view(target)
     if view.space < 0 or view.start or view.table is not None or any(axis.step != 1 for axis in view.axes):
         raise refuse(node, "its target is computed, expected an array that is given to the step")
-    if target.dtype != np.int64:
-        raise refuse(node, f"its target is of {target.dtype}, expected int64")
-    return view.space
-
-
-def require_classes(node: Node, target: np.ndarray) -> None:
-    """Refuse a target of a node that holds numbers of no classes, as its Function does. To be asked before a step.
-
-    Raises ValueError that names the first one.
-    """
+    if view.space >= len(plan.graph.inputs) or target.dtype != np.int64:
+        raise refuse(node, f"its target, of {target.dtype}, is no input of int64")
     function: Any = OPS[node.op].like([None] * len(node.inputs), node.attributes)
     x = node.inputs["input"]
     assert x is not None
-    function.class_numbers(target, x.shape[1], x.dtype)
+    classes, dtype = x.shape[1], x.dtype
+    def demand(inputs: list[np.ndarray]) -> None:
+        function.class_numbers(inputs[view.space].reshape(target.shape), classes, dtype)
+    plan.demands.append(demand)
+    return view.space
 
 
 # ---------------------------------------------------------------- softmax

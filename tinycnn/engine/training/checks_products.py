@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .layout import blocks
-from .spans import Fields, PlanError, Span, arena, not_negative, positive
+from ..layout import blocks
+from ..spans import Fields, PlanError, Span, arena, not_negative, positive
 
 COEFFICIENTS = 4  # vectors per block of what a load applies
 PANEL = 3  # blocks of a panel, at most

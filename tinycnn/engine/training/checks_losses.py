@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .check_plain import result
-from .spans import Fields, Span, arena, constants, not_negative, positive
+from ..check_plain import result
+from ..spans import Fields, Span, arena, constants, not_negative, positive
 
 
 def classes(f: Fields) -> int:

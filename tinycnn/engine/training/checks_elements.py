@@ -1,11 +1,11 @@
 """What the kernels of batch norm, depthwise convolution and element-wise passes of training plans touch."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from .check_maps import ALONE
+from ..check_maps import ALONE
+from ..spans import Fields, PlanError, Span, arena, constants, not_negative, positive
 from .planes import backward_frames, forward_frame
-from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
 
 MOST_ROWS = 32  # of a depthwise kernel
 MOST_EXTENT = 1 << 20  # of a map: its bands are looked at one by one
@@ -272,6 +272,6 @@ def depthwise_weights(f: Fields) -> Iterator[Span]:
         yield Span(f.gradients, f.gw, f.gw + f.k * f.kh * f.kw, True)
 
 
-ELEMENTS: dict[str, Callable[[Fields], Iterator[Span]]] = {check.__name__: check for check in (
+ELEMENTS = {check.__name__: check for check in (
     batch_moments, batch_norm_finish, batch_norm_back, affine_clip, lazy_mean, gate_sums, scale_back, blend, dropout,
     pick, pick_back, pack_depthwise, depthwise_train, depthwise_back, depthwise_weights)}
