@@ -12,8 +12,7 @@ from tinycnn._kernels.dispatch import ISA
 from tinycnn.engine.check import check, touched
 from tinycnn.engine.plan import ABSENT, FLOATING
 from tinycnn.engine.spans import PlanError
-from tinycnn.engine.training import checks_elements  # noqa: F401  # enters what it checks
-
+from tinycnn.engine.training import checks  # noqa: F401  # which are looked up where all are
 
 DTYPES = [np.float32, *([np.float64] if find_spec(f"tinycnn._kernels._engine_{ISA}_f64") else [])]
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-9}  # of the largest magnitude
@@ -66,7 +65,8 @@ class Memory:
     def put_io(self, number, x):
         """An array at the end of one of the caller's; where it begins."""
         at = len(self.io[number])
-        self.io[number] = np.concatenate([self.io[number], np.ravel(x).astype(self.dtype), np.full(8, np.nan, self.dtype)])
+        parts = self.io[number], np.ravel(x).astype(self.dtype), np.full(8, np.nan, self.dtype)
+        self.io[number] = np.concatenate(parts)
         return at
 
     def put_table(self, entries):

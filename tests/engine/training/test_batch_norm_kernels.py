@@ -118,8 +118,8 @@ def back(norm, gy, gate=(-np.inf, np.inf), rows=7, mode=0, add=None):
     size = m.blocks(c) * norm.pixels * m.width
     g, sums = m.room(size), m.room(runs * m.blocks(c) * 2 * m.width)
     added = {} if add is None else {"add": m.put(add)}
-    m.run("gate_sums", **whole, g=m.put(gy), x=norm.at, px=m.width, ga=norm.a, low=gate[0], high=gate[1], gx=g, sums=sums,
-          **added)
+    m.run("gate_sums", **whole, **added, g=m.put(gy), x=norm.at, px=m.width, ga=norm.a, low=gate[0], high=gate[1], gx=g,
+          sums=sums)
     places = {"gw": m.put_io(2, np.full(c, np.nan)), "b": m.put_io(2, np.full(c, np.nan))}
     coefficients, gx = m.room(m.blocks(c) * 3 * m.width), m.room(size)
     m.run("batch_norm_back", **whole, k=c, sums=sums, a=norm.a, y=coefficients, mode=mode, **places)
@@ -137,7 +137,7 @@ def test_back(dtype, c, shape, training):
         norm.moments(512)
     norm.finish(mode=0 if training else 1)
     gy = noise(*norm.x.shape, seed=9).astype(dtype)
-    y, (gx, gw, gb, _, _) = norm.expected(training, gy)
+    _, (gx, gw, gb, _, _) = norm.expected(training, gy)
     for got, want in zip(back(norm, gy, mode=0 if training else 1), (gx, gw, gb)):
         close(got, want, dtype, factor=4)
 

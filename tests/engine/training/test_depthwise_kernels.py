@@ -1,13 +1,13 @@
-"""Depthwise convolution of training plans against the operation of the tape: forward, back, with all that is done on load."""
+"""Depthwise convolution of training plans against the tape's: forward, back, with all that is done on load."""
 from __future__ import annotations
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from kernel_rows import DTYPES, TOLERANCE, Memory, channels, close, dtypes, eager, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_rows import DTYPES, TOLERANCE, Memory, channels, close, dtypes, eager, noise
 
 from tinycnn.engine.training.planes import backward_frames, forward_frame
 from tinycnn.ops.geometry import Window
@@ -29,7 +29,7 @@ class Layer:
         self.scale, self.shift = (noise(c, seed=i).astype(dtype) for i in (2, 3))
         self.a = np.stack([self.scale, self.shift, *noise(2, c, seed=4).astype(dtype)])
         self.coefficients = m.put_lanes(*self.a) if lazy else -1
-        taps = dict(zip("kh kw sh sw dh dw".split(), (*kernel, *stride, *dilation)))
+        taps = dict(zip(["kh", "kw", "sh", "sw", "dh", "dw"], (*kernel, *stride, *dilation)))
         self.fields = {"blocks": m.blocks(c), "images": n, "h": size[0], "wd": size[1], "oh": oh, "ow": ow,
                        "top": pads[0], "left": pads[1], "rows": rows or oh, **taps}
         self.fields |= {"a": self.coefficients, "low": self.clip[0], "high": self.clip[1], "x": m.put(self.x)}
@@ -81,12 +81,13 @@ class Layer:
         gx, sums = self.room(self.x.shape), self.sums()
         taps = f["kh"] * f["kw"] + 1
         parts = m.room(f["blocks"] * f["images"] * taps * m.width)
+        fields |= {"px": frames.z, "py": frames.gy, "ys": sum(frames), "t": m.room(m.threads * sum(frames))}
         m.run("depthwise_back", **fields, gx=gx if "gx" in want else -1, sums=sums if "gx" in want else -1, b=0,
-              r=parts if "gw" in want else -1, px=frames.z, py=frames.gy, ys=sum(frames), t=m.room(m.threads * sum(frames)))
+              r=parts if "gw" in want else -1)
         places = {"gw": m.put_io(2, np.full(self.w.shape, np.nan)), "b": m.put_io(2, np.full(self.c, np.nan))}
         if "gw" in want:
-            m.run("depthwise_weights", blocks=f["blocks"], images=f["images"], k=self.c, kh=f["kh"], kw=f["kw"], x=parts,
-                  **places)
+            m.run("depthwise_weights", blocks=f["blocks"], images=f["images"], k=self.c, kh=f["kh"], kw=f["kw"],
+                  x=parts, **places)
         gw = m.io[2][places["gw"]:][:self.w.size].reshape(self.w.shape)
         return m.map(gx, self.x.shape), gw, m.io[2][places["b"]:][:self.c], self.read_sums(sums)
 
@@ -199,7 +200,7 @@ def test_moments_of_a_plane_unlike_its_first_rows():
     layer = Layer(np.float32, 3, 1, (64, 64), lazy=False, rows=4, bias=False)
     layer.memory.arena[layer.fields["x"] + 8 * 64 * layer.memory.width:][:56 * 64 * layer.memory.width] += 30
     layer.x[:, :, 8:] += np.float32(30)
-    y, sums = layer.forward()
+    _, sums = layer.forward()
     want = layer.expected()
     np.testing.assert_allclose(sums[0, 0], want.sum((2, 3))[0], rtol=1e-5)
     np.testing.assert_allclose(sums[0, 1], want.var((2, 3))[0] * 64 * 64, rtol=10 * TOLERANCE[np.float32])

@@ -1,4 +1,4 @@
-"""Rules of batch norm, activations, sums and products of maps, picks, depthwise convolution: steps against the tape's."""
+"""Rules of batch norm, activations, sums and products, picks, depthwise convolution: steps against the tape's."""
 from __future__ import annotations
 
 import numpy as np
@@ -19,7 +19,8 @@ def uneven(model, dtype, seed=0):
         p.data = (rng.standard_normal(p.shape) * 0.5 + (p.data.ndim == 1)).astype(dtype)
     for name, b in model.named_buffers():
         if b.data.dtype.kind == "f":
-            b.data = (rng.uniform(0.5, 1.5, b.shape) if name.endswith("var") else rng.standard_normal(b.shape)).astype(dtype)
+            values = rng.uniform(0.5, 1.5, b.shape) if name.endswith("var") else rng.standard_normal(b.shape)
+            b.data = values.astype(dtype)
     return model
 
 
@@ -185,7 +186,8 @@ class Excited(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("activation", "gate"), [(F.relu, F.hardsigmoid), (F.hardswish, F.sigmoid), (F.silu, F.sigmoid)])
+@pytest.mark.parametrize(("activation", "gate"), [(F.relu, F.hardsigmoid), (F.hardswish, F.sigmoid),
+                                                  (F.silu, F.sigmoid)])
 @pytest.mark.parametrize("frozen", [False, True])
 def test_squeeze_and_excitation(activation, gate, frozen, dtype):
     assert_same(lambda: Excited(activation, gate, frozen), image(2, 3, 6, 5), dtype, python=["detach"],

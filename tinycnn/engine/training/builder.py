@@ -18,7 +18,7 @@ from .host import on_host
 from .masters import Masters
 from .needs import Needs, differentiable, moves_statistics
 from .rules import TRAINS
-from .values import Into, Lazy, LazyGradient, Sums
+from .values import Into, Lazy, LazyGradient, Picked, Sums
 
 
 class Host(NamedTuple):
@@ -55,7 +55,7 @@ class TrainingBuilder(Builder):
         self.lazy_gradients: dict[Value, LazyGradient] = {}
         self.partial: dict[Value, Value] = {}  # value: its gradient, as far as it is known
         self.picks: Counter[Value] = Counter()  # how many picks of channels will still give to a value
-        self.pieces: dict[Value, list[Any]] = {}  # what those before have given, see rules/picks.py
+        self.pieces: dict[Value, list[Picked]] = {}  # what those before have given, see rules/picks.py
         self.hosts: list[Host] = []
         self.demands: list[Callable[[list[np.ndarray]], None]] = []  # what refuses inputs, before a step
         self.dynamic: list[Dynamic] = []

@@ -139,7 +139,8 @@ def add_lanes(f: Fields) -> Iterator[Span]:
     """See weight_gradient.pxi."""
     positive(f, "k", "h", "lanes")
     expect(f, blocks=blocks(f.h, f.width))
-    yield arena(f.t, f.lanes * whole_groups(f) * f.blocks * f.width, written=True)
+    for written in (False, True):
+        yield arena(f.t, f.lanes * whole_groups(f) * f.blocks * f.width, written)
     yield Span(f.mode, f.gw, f.gw + f.k * f.h, True)
 
 

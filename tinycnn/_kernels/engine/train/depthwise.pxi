@@ -30,35 +30,64 @@ cdef void pack_depthwise(const Op *g, const Run *run, int t, int threads) noexce
 
 
 # ---------------------------------------------------------------- frames
-cdef inline ix framed(real *y, ix width, ix left, ix wd, ix *begin) noexcept nogil:
-    """Zeros in a row of `width` beside the wd columns that lie `left` in it; gives how many of these it has room for, and
-    which column the first of them is in."""
-    cdef ix end = min(left + wd, width)
-    begin[0] = max(left, 0)
-    if end <= begin[0]:
+cdef struct Frame:              # rows of `width` columns, of which [begin, stop) are of the map, the first being its column `first`
+    real *rows
+    ix size
+    ix width
+    ix begin
+    ix stop
+    ix first
+
+
+cdef inline void set_frame(Frame *o, real *rows, ix size, ix width, ix left, ix wd) noexcept nogil:
+    """A frame, all zeros, for maps of wd columns that lie `left` in it; what lies beyond its width is left out."""
+    o.rows, o.size, o.width, o.begin = rows, size, width, max(left, 0)
+    o.stop, o.first = max(o.begin, min(left + wd, width)), o.begin - left
+    memset(rows, 0, size*sizeof(real))
+
+
+cdef inline void clear_row(const Op *g, real *y, ix width) noexcept nogil:
+    """A row outside of the map: zeros, which it is already where each plane is a band and its rows are the same ones."""
+    if g.rows < g.oh:
         memset(y, 0, width*VW*sizeof(real))
-        return 0
-    memset(y, 0, begin[0]*VW*sizeof(real))
-    memset(y + end*VW, 0, (width - end)*VW*sizeof(real))
-    return end - begin[0]
 
 
-cdef void frame_x(const Op *g, const Run *run, ix plane, ix first, ix rows, real *y, ix width) noexcept nogil:
-    """Rows of z from `first` on, its columns `left` in."""
-    cdef ix i, n, begin, row
+cdef void frame_x(const Op *g, const Run *run, ix plane, ix first, ix rows, const Frame *o) noexcept nogil:
+    """Rows of z from `first` on."""
+    cdef ix i, row
     cdef vf low = vset(<real>g.low), high = vset(<real>g.high)
     cdef const real *a = coefficients_of(run, g.a, plane//g.images, 4)
     for i in range(rows):
         row = first + i
-        n = framed(y + i*width*VW, width, g.left, g.wd if 0 <= row < g.h else 0, &begin)
-        if n > 0:
-            lazy_run(run.arena + g.x + ((plane*g.h + row)*g.wd + begin - g.left)*VW, y + (i*width + begin)*VW, n, a, low,
-                     high)
+        if 0 <= row < g.h:
+            lazy_run(run.arena + g.x + ((plane*g.h + row)*g.wd + o.first)*VW, o.rows + (i*o.width + o.begin)*VW,
+                     o.stop - o.begin, a, low, high)
+        else:
+            clear_row(g, o.rows + i*o.width*VW, o.width)
 
 
 cdef inline ix seen(ix n, ix stride, ix k, ix dilation) noexcept nogil:
     """Rows, or columns, that n outputs see."""
     return (n - 1)*stride + (k - 1)*dilation + 1
+
+
+cdef inline void two_columns(const Rows *z, vf low, vf high) noexcept nogil:
+    """Two rows of a map two or three columns wide, which the tiles of ../depthwise.pxi leave to single pixels."""
+    cdef const Op *g = z.g
+    cdef ix column = 0
+    while column < g.ow:
+        column = min(column, g.ow - 2)
+        if g.kw == 3 and g.sw == 1:
+            depthwise_tile(z, column, low, high, 1, 3, 0, 0, 2)
+        elif g.kw == 3:
+            depthwise_tile(z, column, low, high, 2, 3, 0, 0, 2)
+        elif g.kw == 5 and g.sw == 1:
+            depthwise_tile(z, column, low, high, 1, 5, 0, 0, 2)
+        elif g.kw == 5:
+            depthwise_tile(z, column, low, high, 2, 5, 0, 0, 2)
+        else:
+            depthwise_pixels(z, 2, column, column + 2, low, high)
+        column += 2
 
 
 cdef void correlate(const Op *o, const real *x, const real *w, const real *b, real *y, ix rows) noexcept nogil:
@@ -72,7 +101,9 @@ cdef void correlate(const Op *o, const real *x, const real *w, const real *b, re
         for a in range(count):
             z.rows[a] = x + (row*o.sh + a*step)*o.wd*VW
         z.y = y + row*o.ow*VW
-        if paired:
+        if paired and 2 <= o.ow < NARROW:
+            two_columns(&z, vset(-INFINITY), vset(INFINITY))
+        elif paired:
             depthwise_pair(&z, vset(-INFINITY), vset(INFINITY))
         else:
             depthwise_pixels(&z, 1, 0, o.ow, vset(-INFINITY), vset(INFINITY))
@@ -101,17 +132,18 @@ cdef void depthwise_train(const Op *g, const Run *run, int t, int threads) noexc
     """w: packed weights; rows: of a band; px: room for a frame, in `t` for each thread.  A run of sums is a plane."""
     cdef Op o = g[0]
     cdef ix plane, planes = g.blocks*g.images, row, rows, taps = g.kh*g.kw, block
-    cdef real *frame = run.arena + g.t + t*g.px
+    cdef Frame frame
     cdef real *y
     cdef Moments sum
     o.wd, o.left = seen(g.ow, g.sw, g.kw, g.dw), 0
+    set_frame(&frame, run.arena + g.t + t*g.px, g.px, o.wd, g.left, g.wd)
     sum.about = sum.first = sum.second = vzero()
     for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         block, row = plane//g.images, 0
         while row < g.oh:
             rows, y = min(g.rows, g.oh - row), run.arena + g.y + (plane*g.oh + row)*g.ow*VW
-            frame_x(g, run, plane, row*g.sh - g.top, seen(rows, g.sh, g.kh, g.dh), frame, o.wd)
-            correlate(&o, frame, run.arena + g.w + block*taps*VW, run.arena + g.w + (2*g.blocks*taps + block)*VW, y, rows)
+            frame_x(g, run, plane, row*g.sh - g.top, seen(rows, g.sh, g.kh, g.dh), &frame)
+            correlate(&o, frame.rows, run.arena + g.w + block*taps*VW, run.arena + g.w + (2*g.blocks*taps + block)*VW, y, rows)
             if g.sums >= 0:
                 add_moments(&sum, y, rows*g.ow, row == 0)
             row += rows

@@ -27,10 +27,8 @@ cdef struct Back:                # a band
     ix low                      # rows of gy in its frame
     ix high                     # (the last one)
     ix left                     # columns of zeros before gy
-    ix zwidth                   # columns of the frames
-    ix gwidth
-    real *z                     # frames
-    real *gy
+    Frame z
+    Frame gy
     real *gz
 
 
@@ -39,12 +37,12 @@ cdef inline ix floored(ix a, ix b) noexcept nogil:
     return a//b if a >= 0 else -((b - 1 - a)//b)
 
 
-cdef inline void columns_of_band(Back *o) noexcept nogil:
-    cdef const Op *g = o.g
+cdef inline void set_frames(Back *o, const Op *g, real *room) noexcept nogil:
+    """Frames of as many columns as all rows need."""
     cdef ix first = -floored((g.kw - 1)*g.dw - g.left, g.sw), last = (g.wd - 1 + g.left)//g.sw
-    o.zwidth = seen(g.ow, g.sw, g.kw, g.dw)
-    o.left = max(-first, 0)
-    o.gwidth = o.left + max(g.ow, last + 1)
+    o.g, o.left, o.gz = g, max(-first, 0), room + g.px + g.py
+    set_frame(&o.z, room, g.px, seen(g.ow, g.sw, g.kw, g.dw), g.left, g.wd)
+    set_frame(&o.gy, room + g.px, g.py, o.left + max(g.ow, last + 1), o.left, g.ow)
 
 
 cdef inline void rows_of_band(Back *o, ix row) noexcept nogil:
@@ -59,16 +57,17 @@ cdef void frame_g(const Back *o, const Run *run, ix plane) noexcept nogil:
     """gy of the band."""
     cdef const Op *g = o.g
     cdef const real *c = coefficients_of(run, g.c, plane//g.images, 3)
-    cdef real *to = o.gy
-    cdef ix row, n, begin, at
+    cdef real *to = o.gy.rows
+    cdef ix row, at
     for row in range(o.low, o.high + 1):
-        n = framed(to, o.gwidth, o.left, g.ow if 0 <= row < g.oh else 0, &begin)
         at = (plane*g.oh + row)*g.ow*VW
-        if n > 0 and c != NULL:
-            blend_run(run.arena + g.g + at, run.arena + g.y + at, NULL, to + begin*VW, n, c)
-        elif n > 0:
-            memcpy(to + begin*VW, run.arena + g.g + at, n*VW*sizeof(real))
-        to += o.gwidth*VW
+        if not 0 <= row < g.oh:
+            clear_row(g, to, o.gy.width)
+        elif c != NULL:
+            blend_run(run.arena + g.g + at, run.arena + g.y + at, NULL, to + o.left*VW, g.ow, c)
+        else:
+            memcpy(to + o.left*VW, run.arena + g.g + at, g.ow*VW*sizeof(real))
+        to += o.gy.width*VW
 
 
 # ---------------------------------------------------------------- gw
@@ -123,12 +122,12 @@ cdef void some_tap_sums(const Op *g, const real *z, ix zrow, const real *gy, ix 
 cdef void band_weights(const Back *o, real *sums) noexcept nogil:
     """The band's part of gw, and of gb behind it."""
     cdef const Op *g = o.g
-    cdef ix zrow = o.zwidth*VW, grow = o.gwidth*VW, each = max(<ix>1, FLUSHED//g.ow), row = 0, rows, i, p, taps = g.kh*g.kw
-    cdef const real *gy = o.gy + (o.row - o.low)*grow + o.left*VW
+    cdef ix zrow = o.z.width*VW, grow = o.gy.width*VW, each = max(<ix>1, FLUSHED//g.ow), row = 0, rows, i, p, taps = g.kh*g.kw
+    cdef const real *gy = o.gy.rows + (o.row - o.low)*grow + o.left*VW
     cdef vf total
     while row < o.rows:
         rows = min(each, o.rows - row)
-        some_tap_sums(g, o.z + row*g.sh*zrow, zrow, gy + row*grow, grow, rows, sums)
+        some_tap_sums(g, o.z.rows + row*g.sh*zrow, zrow, gy + row*grow, grow, rows, sums)
         if g.b >= 0:
             total = vzero()
             for i in range(row, row + rows):
@@ -210,7 +209,7 @@ cdef void spread_row(const Back *o, const real *w, ix row, real *y) noexcept nog
     cdef const real *taps[MOST_COLUMNS]
     cdef ix a, count = 0
     for a in range((row + g.top)%2, g.kh, 2):
-        gy[count] = o.gy + (floored(row + g.top - a, 2) - o.low)*o.gwidth*VW + o.left*VW
+        gy[count] = o.gy.rows + ((floored(row + g.top - a, 2) - o.low)*o.gy.width + o.left)*VW
         taps[count] = w + a*g.kw*VW
         count += 1
     if g.kh == 3 and g.left == 1:
@@ -236,8 +235,8 @@ cdef inline vf spread_pixel(const Back *o, const real *w, ix row, ix column) noe
         for c in range(g.kw):
             j = column + g.left - c*g.dw
             if j >= 0 and j%g.sw == 0 and j//g.sw < g.ow:
-                sum = vfma(vload(o.gy + ((i//g.sh - o.low)*o.gwidth + o.left + j//g.sw)*VW), vload(w + (a*g.kw + c)*VW),
-                           sum)
+                sum = vfma(vload(o.gy.rows + ((i//g.sh - o.low)*o.gy.width + o.left + j//g.sw)*VW),
+                           vload(w + (a*g.kw + c)*VW), sum)
     return sum
 
 
@@ -261,8 +260,9 @@ cdef void reversed_taps(const Back *o, const real *w) noexcept nogil:
     cdef real zero[VW]
     cdef ix top = (g.kh - 1)*g.dh - g.top, left = (g.kw - 1)*g.dw - g.left
     vstore(zero, vzero())
-    other.wd, other.left, other.ow = o.gwidth, 0, g.wd
-    correlate(&other, o.gy + ((o.first - top - o.low)*o.gwidth + o.left - left)*VW, w, zero, o.gz, o.stop - o.first)
+    other.wd, other.left, other.ow = o.gy.width, 0, g.wd
+    correlate(&other, o.gy.rows + ((o.first - top - o.low)*o.gy.width + o.left - left)*VW, w, zero, o.gz,
+              o.stop - o.first)
 
 
 # ---------------------------------------------------------------- planes
@@ -275,7 +275,7 @@ cdef void back_band(Back *o, const Run *run, ix plane, vf *sums) noexcept nogil:
     cdef Gate gate
     frame_g(o, run, plane)
     if g.r >= 0:
-        frame_x(g, run, plane, o.row*g.sh - g.top, seen(o.rows, g.sh, g.kh, g.dh), o.z, o.zwidth)
+        frame_x(g, run, plane, o.row*g.sh - g.top, seen(o.rows, g.sh, g.kh, g.dh), &o.z)
         band_weights(o, run.arena + g.r + (plane%g.images*g.blocks + block)*(taps + 1)*VW)
     if g.gx < 0 or o.stop <= o.first:
         return
@@ -297,9 +297,7 @@ cdef void depthwise_back(const Op *g, const Run *run, int t, int threads) noexce
     cdef ix plane, planes = g.blocks*g.images, row, taps = g.kh*g.kw
     cdef vf sums[2]
     cdef Back o
-    o.g, o.z = g, run.arena + g.t + t*g.ys
-    o.gy, o.gz = o.z + g.px, o.z + g.px + g.py
-    columns_of_band(&o)
+    set_frames(&o, g, run.arena + g.t + t*g.ys)
     for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         if g.r >= 0:
             memset(run.arena + g.r + (plane%g.images*g.blocks + plane//g.images)*(taps + 1)*VW, 0,

@@ -1,4 +1,4 @@
-"""Depthwise convolution in training: plane by plane, what is before it computed on load, moments left for what is behind."""
+"""Depthwise convolution in training: plane by plane; its input computed on load, moments left for what is behind."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -46,8 +46,8 @@ def window(plan: TrainingBuilder, node: Node, lazy: Lazy) -> dict[str, Any]:
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = node.attributes["window"]
     n, c, h, wd = lazy.raw.shape
     _, _, oh, ow = as_map(node.y.shape)
-    fields: dict[str, Any] = {"blocks": blocks(c, plan.width), "images": n, "h": h, "wd": wd, "oh": oh, "ow": ow, "kh": kh,
-                              "kw": kw, "sh": sh, "sw": sw, "dh": dh, "dw": dw, "top": top, "left": left}
+    fields: dict[str, Any] = {"blocks": blocks(c, plan.width), "images": n, "h": h, "wd": wd, "oh": oh, "ow": ow,
+                              "kh": kh, "kw": kw, "sh": sh, "sw": sw, "dh": dh, "dw": dw, "top": top, "left": left}
     return fields | {"rows": band_rows(SimpleNamespace(**fields), plan.width)}
 
 
@@ -82,7 +82,8 @@ def emit_back(plan: TrainingBuilder, node: Node, lazy: Lazy, fields: dict[str, A
     gradient, into = plan.lazy_gradient(node.y), plan.into(x)
     common = {"kind": "depthwise_back", **fields, **loading(lazy), "activation": 0, "g": gradient.g, "px": frames.z,
               "py": frames.gy, "ys": sum(frames), "t": plan.scratch(plan.threads * sum(frames)),
-              "c": -1 if gradient.coefficients is None else gradient.coefficients, "r": -1 if parts is None else parts, "b": 0 if plan.needs(b) else -1,
+              "c": -1 if gradient.coefficients is None else gradient.coefficients,
+              "r": -1 if parts is None else parts, "b": 0 if plan.needs(b) else -1,
               "reads": read(lazy.raw, lazy.coefficients, *gradient, fields["w"], parts)}
     y = gradient.g if gradient.y is None else gradient.y
     if into is not None:

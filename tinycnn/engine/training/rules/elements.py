@@ -71,8 +71,8 @@ def summed(plan: TrainingBuilder, node: Node, a: Value, b: Value) -> Iterator[No
         give_changed(plan, node.y, b, {"mode": NEGATED, "px": plan.width})
 
 
-def give_changed(plan: TrainingBuilder, y: Value, x: Value, fields: dict[str, Any], reads: tuple[Placed, ...] = (),
-                 pixels: int = RUN) -> None:
+def give_changed(plan: TrainingBuilder, y: Value, x: Value, fields: dict[str, Any],
+                 reads: tuple[Placed, ...] = (), pixels: int = RUN) -> None:
     """The gradient of y, times what the fields say, to x. pixels: of a run of sums."""
     into = plan.into(x)
     if into is None:
@@ -80,8 +80,8 @@ def give_changed(plan: TrainingBuilder, y: Value, x: Value, fields: dict[str, An
     g, gate = plan.gradient(y), into.gate
     raw = Placed.whole(x.shape, into.y) if gate is None else gate.raw  # which without a gate nothing depends on
     clipping = OPEN if gate is None else OPEN | {"low": gate.low, "high": gate.high}
-    emit_gradient(plan, into, pixels, gate, kind="gate_sums", **whole_map(plan, raw), **clipping, **{"mode": 0} | fields,
-                  rows=pixels, g=g, x=raw, reads=[g, raw, *reads])
+    emit_gradient(plan, into, pixels, gate, kind="gate_sums", **whole_map(plan, raw), **clipping,
+                  **{"mode": 0} | fields, rows=pixels, g=g, x=raw, reads=[g, raw, *reads])
 
 
 # ---------------------------------------------------------------- products

@@ -48,11 +48,12 @@ def is_open(lazy: Lazy) -> bool:
 
 def emit_gradient(plan: TrainingBuilder, into: Into, pixels: int, gate: Lazy | None, y: Any = None,
                   **fields: Any) -> None:
-    """An operation that writes the gradient of an input; with sums over runs of `pixels` where this is the last
-    contribution to a value behind a gate that it can mind.
+    """An operation that writes the gradient of an input; with sums over runs of `pixels` where it is the last one.
 
-    y: what the operation calls so, where that is not the gradient.  fields: its others, `reads` among them; low and high
-    are those of the gate.
+    gate: what it then minds.
+
+    y: what the operation calls so, where that is not the gradient.  fields: its others, `reads` among them; low and
+    high are those of the gate.
     """
     sums = None if gate is None else room_for_sums(plan, gate.raw, pixels)
     reads = [*fields.pop("reads"), *read(into.add, sums), *([] if gate is None else read(gate.raw, gate.coefficients))]

@@ -35,7 +35,8 @@ def batch_norm(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     yield
     g, sums = plan.gated(node.y)
     c = plan.storage(fields["blocks"] * 3 * plan.width)
-    places = {name: plan.gradient_at(value) if plan.needs(value) else -1 for name, value in (("gw", weight), ("b", bias))}
+    places = {name: plan.gradient_at(value) if plan.needs(value) else -1
+              for name, value in (("gw", weight), ("b", bias))}
     plan.emit_into(c, kind="batch_norm_back", **fields, **places, a=coefficients, sums=sums.storage, rows=sums.pixels,
                    gradients=plan.gradients, reads=read(coefficients, sums))
     give_back(plan, x, LazyGradient(g, raw, c))
@@ -100,14 +101,13 @@ def gate_sums(plan: TrainingBuilder, gate: Lazy, gradient: Value, before: Value 
     gradient: what came last; before: what came before that.  Without a clip it is what it was, and only summed.
     """
     g, add = plan.whole(gradient), None if before is None else plan.whole(before)
-    sums, result, fields = room_for_sums(plan, gate.raw), gradient, {"gx": -1}
+    sums, result, written = room_for_sums(plan, gate.raw), gradient, None
     if before is not None or not is_open(gate):
         result, size = as_value(gradient), whole_map(plan, gate.raw)
-        storage = plan.storage(size["blocks"] * size["images"] * size["n"] * plan.width)
-        plan.place(result, Placed.whole(gradient.shape, storage))
-        fields = {"gx": storage} | ({} if add is None else {"add": add})
-    plan.emit_into(sums.storage, kind="gate_sums", **whole_map(plan, gate.raw), **fields, x=gate.raw, g=g, px=plan.width,
-                   ga=gate.coefficients, rows=RUN, sums=sums.storage, mode=0,
-                   **OPEN | {"low": gate.low, "high": gate.high},
-                   reads=read(gate.raw, gate.coefficients, g, add, *(s for s in [fields["gx"]] if s != -1)))
+        written = plan.storage(size["blocks"] * size["images"] * size["n"] * plan.width)
+        plan.place(result, Placed.whole(gradient.shape, written))
+    plan.emit_into(sums.storage, kind="gate_sums", **whole_map(plan, gate.raw), x=gate.raw, g=g, px=plan.width,
+                   ga=gate.coefficients, rows=RUN, sums=sums.storage, mode=0, gx=-1 if written is None else written,
+                   add=-1 if add is None else add, **OPEN | {"low": gate.low, "high": gate.high},
+                   reads=read(gate.raw, gate.coefficients, g, add, written))
     return result, sums

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...graph import Node
-from ...layout import blocks
-from ..values import Lazy
+from ...graph import Node, Value
+from ...layout import Placed, blocks
+from ..values import Lazy, Picked
 from .maps import OPEN, RUN, emit_gradient, read, whole_map
 from .rule import trains
 
@@ -18,15 +18,23 @@ if TYPE_CHECKING:
 
 @trains("pick")
 def pick(plan: TrainingBuilder, node: Node) -> Iterator[None]:
-    """Gathered, each channel computed as it is loaded; back, each source gathers the gradients of its channels."""
+    """Gathered, each channel computed as it is loaded; back, each source gathers the gradients of its channels.
+
+    A source of several picks, as every unit of a ShuffleNet is, gathers once, when the last of them has its gradient.
+    """
     sources = [value for value in node.inputs.values() if value is not None]
     number, channel = np.array(node.attributes["channels"]).T
     gather(plan, node, [plan.lazy(value) for value in sources], number, channel)
+    if plan.needs_of.is_active(node):
+        plan.picks.update(sources)
     yield
     for i, value in enumerate(sources):
         here = np.flatnonzero(number == i)
-        if plan.needs(value) and len(here):
-            gather_back(plan, node, value, here, channel[here])
+        plan.picks[value] -= 1
+        if plan.needs(value):
+            plan.pieces.setdefault(value, []).append(Picked(plan.gradient(node.y), here, channel[here]))
+            if not plan.picks[value]:
+                gather_back(plan, value, plan.pieces.pop(value))
 
 
 def gather(plan: TrainingBuilder, node: Node, lazies: list[Lazy], number: np.ndarray, channel: np.ndarray) -> None:
@@ -49,30 +57,27 @@ def gather(plan: TrainingBuilder, node: Node, lazies: list[Lazy], number: np.nda
               reads=[store for lazy in lazies for store in read(lazy.raw, lazy.coefficients)])
 
 
-def layers(count: int, channel: np.ndarray) -> np.ndarray:
+def layers(count: int, channels: np.ndarray) -> np.ndarray:
     """For each of `count` channels the numbers of those picked from it, in as many rows as the most have; -1: none."""
     picked: list[list[int]] = [[] for _ in range(count)]
-    for position, c in enumerate(channel):
-        picked[c].append(position)
+    for number, c in enumerate(channels):
+        picked[c].append(number)
     rows = np.full((max(map(len, picked)), count), -1)
-    for c, positions in enumerate(picked):
-        rows[:len(positions), c] = positions
+    for c, numbers in enumerate(picked):
+        rows[:len(numbers), c] = numbers
     return rows
 
 
-def gather_back(plan: TrainingBuilder, node: Node, value: object, here: np.ndarray, channel: np.ndarray) -> None:
-    """What was picked from a source gives its gradient back to it. here: channels of y, of the source's `channel`."""
-    into = plan.into(value)  # type: ignore[arg-type]
+def gather_back(plan: TrainingBuilder, value: Value, picked: list[Picked]) -> None:
+    """What was picked from a value gives its gradient back to it."""
+    into = plan.into(value)
     assert into is not None
-    g, lazy = plan.gradient(node.y), into.gate
-    shape = into.value.shape
-    count = blocks(shape[1], plan.width) * plan.width
-    rows = layers(count, channel)
+    lazy, whole = into.gate, whole_map(plan, Placed.whole(value.shape, into.y))
+    rows = layers(whole["blocks"] * plan.width, np.concatenate([p.channels for p in picked]))
     def offsets() -> np.ndarray:
-        places = g.offsets(plan.width)[here]
+        places = np.concatenate([p.g.offsets(plan.width)[p.places] for p in picked])
         return np.where(rows < 0, -1, places[np.maximum(rows, 0)]).ravel()
-    whole = whole_map(plan, g) | {"blocks": count // plan.width}
     clipping = OPEN if lazy is None else OPEN | {"low": lazy.low, "high": lazy.high}
     x = into.y if lazy is None else lazy.raw
     emit_gradient(plan, into, RUN, lazy, kind="pick_back", **whole, **clipping, k=len(rows), rows=RUN,
-                  off=plan.table(offsets), x=x, reads=[g, x])
+                  off=plan.table(offsets), x=x, reads=[*(p.g for p in picked), x])
