@@ -94,7 +94,7 @@ def numbers_of_classes(plan: TrainingBuilder, node: Node, target: Value) -> int:
         "binary_cross_entropy_with_logits", "sigmoid_focal_loss", "hinge_loss", "kl_div")
 def pairs(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     """In plain order; gradients of both, where they are wanted."""
-    x, target, *_ = values = list(node.inputs.values())
+    x, *_ = values = list(node.inputs.values())
     assert x is not None
     n, reduction = extent(x.shape), node.attributes["reduction"]
     share = 1 / {"mean": n, "batchmean": x.shape[0]}.get(reduction, 1)
