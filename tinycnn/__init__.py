@@ -12,7 +12,8 @@ from .versions import __version__, show_versions
 
 if TYPE_CHECKING:
     from . import data, engine, losses, models, nn, optim, training
-    from .engine import compile, load_compiled, trace
+    from .engine import compile, load_compiled
+    from .engine.trace import trace
     from .engine.training import compile_training_step
 
 __all__ = ["Tensor", "__version__", "compile", "compile_training_step", "data", "engine", "functional",

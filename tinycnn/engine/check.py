@@ -24,9 +24,6 @@ from .check_maps import (
 )
 from .check_plain import fill, layer_norm, matmul, move, reduce, select, softmax
 from .spans import Fields, PlanError, Span, arena, constants, not_negative, positive
-from .check_losses import LOSSES
-from .check_pools import POOLS
-from .check_products import PRODUCTS
 
 MOST_ROWS = 32  # input rows that a depthwise kernel keeps pointers to
 WIDEST_PANEL = 3  # vectors
@@ -224,8 +221,6 @@ CHECKS: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "strip": strip, "move": move, "fill": fill, "softmax": softmax, "reduce": reduce, "layer_norm": layer_norm,
     "select": select, "matmul": matmul, "resize": resize, "moments": moments, "factors": factors, "l2_norm": l2_norm,
     "local_response": local_response, "unary": unary, "prelu": prelu, "roi_pool": roi_pool, "roi_align": roi_align,
-    **POOLS, **LOSSES,
-    "trained_product": trained_product, **PRODUCTS,
 }
 
 
@@ -246,6 +241,8 @@ def touched(plan: Any, width: int, threads: int, kernels: Any) -> Iterator[Touch
         fields, name = Fields(names, kernels.KINDS, plan.ops, number, plan.tables, width, threads), "?"
         try:
             name = fields.name
+            if name not in CHECKS:
+                raise PlanError("only plans of training have that")
             spans = list(CHECKS[name](fields))
         except PlanError as error:
             raise PlanError(f"operation {number}, {name}: {error}") from None

@@ -70,11 +70,17 @@ cdef struct Op:
     ix lanes                    # partial sums of gw
     ix pixels                   # of all images' maps together
     ix xs                       # from a block of inputs to the next one
+    ix parameters               # numbers of the caller's arrays: of all parameters,
+    ix statistics               # of running statistics,
+    ix gradients                # and of the parameters' gradients
+    ix seed                     # of what is random,
+    ix draw                     # and the number of its draw
     double low
     double high
 
 FIELDS = ("kind x y r s t w b z off soff k blocks rows n px xrow image_rows image_step ys py yrow yimage images h wd oh ow "
-          "kh kw sh sw dh dw top left mode activation add_last ahead fetch g gx gw a c ga sums add lanes pixels xs low high").split()
+          "kh kw sh sw dh dw top left mode activation add_last ahead fetch g gx gw a c ga sums add lanes pixels xs "
+          "parameters statistics gradients seed draw low high").split()
 
 cdef struct Run:
     real *arena

@@ -44,11 +44,31 @@ cdef enum:
     FRAME = 40
     TRAINED_PRODUCT = 41
     BIAS_GRADIENT = 42
+    BATCH_MOMENTS = 43
+    BATCH_NORM_FINISH = 44
+    BATCH_NORM_BACK = 45
+    AFFINE_CLIP = 46
+    LAZY_MEAN = 47
+    GATE_SUMS = 48
+    SCALE_BACK = 49
+    BLEND = 50
+    PICK = 51
+    PICK_BACK = 52
+    DROPOUT = 53
+    PACK_DEPTHWISE = 54
+    DEPTHWISE_TRAIN = 55
+    DEPTHWISE_BACK = 56
+    DEPTHWISE_WEIGHTS = 57
+    PAIR_LOSS = 58
+    PAIR_GRADIENT = 59
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
          "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient softmax_gradient "
-         "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient").split()
+         "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient batch_moments "
+         "batch_norm_finish batch_norm_back affine_clip lazy_mean gate_sums scale_back blend pick pick_back dropout "
+         "pack_depthwise depthwise_train depthwise_back depthwise_weights pair_loss "
+         "pair_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -122,6 +142,36 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         cross_entropy_gradient(g, run, t, threads)
     elif g.kind == SOFTMAX_GRADIENT:
         softmax_gradient(g, run, t, threads)
+    elif g.kind == BATCH_MOMENTS:
+        batch_moments(g, run, t, threads)
+    elif g.kind == BATCH_NORM_FINISH:
+        batch_norm_finish(g, run, t, threads)
+    elif g.kind == BATCH_NORM_BACK:
+        batch_norm_back(g, run, t, threads)
+    elif g.kind == AFFINE_CLIP:
+        affine_clip(g, run, t, threads)
+    elif g.kind == LAZY_MEAN:
+        lazy_mean(g, run, t, threads)
+    elif g.kind == GATE_SUMS:
+        gate_sums(g, run, t, threads)
+    elif g.kind == SCALE_BACK:
+        scale_back(g, run, t, threads)
+    elif g.kind == BLEND:
+        blend(g, run, t, threads)
+    elif g.kind == PICK:
+        pick(g, run, t, threads)
+    elif g.kind == PICK_BACK:
+        pick_back(g, run, t, threads)
+    elif g.kind == DROPOUT:
+        dropout(g, run, t, threads)
+    elif g.kind == PACK_DEPTHWISE:
+        pack_depthwise(g, run, t, threads)
+    elif g.kind == DEPTHWISE_TRAIN:
+        depthwise_train(g, run, t, threads)
+    elif g.kind == DEPTHWISE_BACK:
+        depthwise_back(g, run, t, threads)
+    elif g.kind == DEPTHWISE_WEIGHTS:
+        depthwise_weights(g, run, t, threads)
     elif g.kind == PACK:
         pack(g, run, t, threads)
     elif g.kind == LAYER:
@@ -138,6 +188,10 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         trained_product(g, run, t, threads)
     elif g.kind == BIAS_GRADIENT:
         bias_gradient(g, run, t, threads)
+    elif g.kind == PAIR_LOSS:
+        pairs_loss(g, run, t, threads)
+    elif g.kind == PAIR_GRADIENT:
+        pairs_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

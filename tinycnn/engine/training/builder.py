@@ -18,7 +18,7 @@ from .host import on_host
 from .masters import Masters
 from .needs import Needs, differentiable, moves_statistics
 from .rules import TRAINS
-from .values import Into, Lazy, LazyGradient, Sums
+from .values import Into, Lazy, LazyGradient, Picked, Sums
 
 
 class Host(NamedTuple):
@@ -54,6 +54,8 @@ class TrainingBuilder(Builder):
         self.gradient_sums: dict[Value, Sums] = {}
         self.lazy_gradients: dict[Value, LazyGradient] = {}
         self.partial: dict[Value, Value] = {}  # value: its gradient, as far as it is known
+        self.picks: Counter[Value] = Counter()  # how many picks of channels will still give to a value
+        self.pieces: dict[Value, list[Picked]] = {}  # what those before have given, see rules/picks.py
         self.hosts: list[Host] = []
         self.dynamic: list[Dynamic] = []
         self.demands: list[Callable[[list[np.ndarray]], Any]] = []  # what inputs must be; they raise ValueError
@@ -150,7 +152,7 @@ class TrainingBuilder(Builder):
             return
         if before is not None:
             total = Value(f"g({value.name})", value.shape, value.dtype)
-            self._add(total, before, gradient)
+            self.add_up(total, before, gradient)
             gradient = total
         self.contributed(value, gradient)
 
@@ -184,7 +186,8 @@ class TrainingBuilder(Builder):
         last = self.needs_of.readers[value] == 1
         return self.lazies.get(value) if last else None
 
-    def _add(self, total: Value, a: Value, b: Value) -> None:
+    def add_up(self, total: Value, a: Value, b: Value) -> None:
+        """Two values of one shape to their sum."""
         first, second = self.whole(a), self.whole(b)
         emit_alike(self, total, first, [second], kind="combine", s=second, mode=COMBINING["add"], px=self.width,
                    **clipping())

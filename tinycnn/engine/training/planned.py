@@ -9,15 +9,19 @@ import numpy as np
 
 from ..._kernels import kernels
 from ..check import check
+from ..report import Timed
+from . import checks  # noqa: F401  # enters what it holds
 from .builder import TrainingBuilder
 from .masters import Masters
 from .prepare import Prepared
+from .report import StepReport, layout_changes, peak_memory
 
 
 class PlannedStep:
     """A plan for inputs of certain shapes."""
 
-    def __init__(self, prepared: Prepared, masters: Masters, threads: int) -> None:
+    def __init__(self, prepared: Prepared, masters: Masters, threads: int, began: float) -> None:
+        """began: when its compilation did, by `time.perf_counter`."""
         self.prepared, self.masters, self.dtype = prepared, masters, masters.dtype
         self.builder = builder = TrainingBuilder(prepared.graph, prepared.loss, masters, threads, self.dtype)
         self.plan = builder.build()
@@ -35,13 +39,18 @@ class PlannedStep:
                                                len(self.inputs))
         fields = {name: i for i, name in enumerate(self.unit.FIELDS)}
         self.dynamic = [(change.row, fields[change.field], change.value) for change in builder.dynamic]
+        self.compile_time = time.perf_counter() - began
 
-    def run(self, inputs: list[np.ndarray], arena: np.ndarray, times: np.ndarray | None = None) -> list[float]:
-        """Forward and back; gives the seconds that each step of Python's took."""
+    def refuse(self, inputs: list[np.ndarray]) -> None:
+        """Raise what the operations of the tape would for inputs that make no sense, such as a class that is none."""
         for demand in self.builder.demands:
             demand(inputs)
+
+    def run(self, inputs: list[np.ndarray], arena: np.ndarray, timed: bool = False) -> list[Timed]:
+        """Forward and back. timed: give the time of everything, the steps of Python's last."""
+        times = np.zeros(len(self.plan.ops)) if timed else None
         self.own[2] = self.masters.gradients
-        arrays, at, took = [*inputs, *self.own], 0, []
+        arrays, at, took = [*inputs, *self.own], 0, list[Timed]()
         for row, field, value in self.dynamic:
             number = value()
             self.plan.ops[row, field] = np.float64(number).view(np.int64) if isinstance(number, float) else number
@@ -49,12 +58,14 @@ class PlannedStep:
             self._segment(arrays, arena, times, at, host.before)
             at, began = host.before, time.perf_counter()
             host.run(arrays)
-            took.append(time.perf_counter() - began)
+            took.append(Timed(host.label, "python", time.perf_counter() - began))
         self._segment(arrays, arena, times, at, len(self.plan.ops))
         gradients = self.masters.gradients
         for begin, to, size in self.builder.shared:
             gradients[to:to + size] += gradients[begin:begin + size]
-        return took
+        if times is None:
+            return took
+        return [*map(Timed, self.plan.labels, self.plan.kinds, times.tolist()), *took]
 
     def _segment(self, arrays: list[np.ndarray], arena: np.ndarray, times: np.ndarray | None, first: int,
                  stop: int) -> None:
@@ -70,5 +81,12 @@ class PlannedStep:
         return self.own[number]
 
     def kinds(self) -> dict[str, int]:
-        """How many operations there are of each kind, steps of Python's among them."""
+        """How many operations there are of each kind, and as "python: op" what runs on the tape."""
         return dict(Counter([*self.plan.kinds, *(f"python: {host.label}" for host in self.builder.hosts)]))
+
+    def report(self) -> StepReport:
+        """Operations, memory, and what compiling took."""
+        return StepReport(tuple(value.shape for value in self.prepared.graph.inputs), dict(Counter(self.plan.kinds)),
+                          dict(Counter(host.label for host in self.builder.hosts)), layout_changes(self.plan),
+                          self.plan.arena * self.dtype.itemsize, self.masters.parameters.nbytes, peak_memory(),
+                          self.compile_time)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,12 @@ from ... import random
 from ..._kernels import get_num_threads
 from ..graph import restructure
 from ..plan import aligned
+from ..report import Timed
 from .masters import Entry, masters_of
 from .planned import PlannedStep
 from .prepare import Joined, prepare
 from .replay import first_not_finite
+from .report import StepReport, shares
 from .trees import flattened, is_shape, outline, spec_of
 
 MOST_PLANS = 8  # kept; a further shape takes the place of the one that was not used for longest
@@ -44,6 +47,7 @@ class TrainingStep:
         self.plans: OrderedDict[Any, PlannedStep] = OrderedDict()
         self.arena = np.empty(0, self.masters.dtype)
         self.losses: dict[str, float] = {}
+        self.timed, self.times, self.profiled = False, list[Timed](), list[Timed]()
         self.waiting, self.total = 0, np.empty(0, self.masters.dtype)  # micro-batches since the last update, their sum
         self.lock = threading.Lock()
 
@@ -56,8 +60,9 @@ class TrainingStep:
         if key in self.plans:
             self.plans.move_to_end(key)
             return self.plans[key]
+        began = time.perf_counter()
         prepared = prepare(self.model, self.loss, rebuild, specs, self.masters, outputs)
-        planned = self.plans[key] = PlannedStep(prepared, self.masters, self.threads)
+        planned = self.plans[key] = PlannedStep(prepared, self.masters, self.threads, began)
         if planned.plan.arena > self.arena.size:
             self.arena = aligned(planned.plan.arena, self.masters.dtype)
             self.arena[:] = 0
@@ -79,26 +84,31 @@ class TrainingStep:
         result is not finite, where the loss is not: nothing has moved then.
         """
         with self.lock:
-            self.masters.check()
-            planned = self.plan(x, target, outputs)
-            inputs = self._inputs(planned, x, target)
-            keys = [(node, random.next_draw()) for node in planned.builder.keys]
-            for node, key in keys:
-                planned.builder.keys[node][:] = key
-            planned.seed[:] = 1 / self.accumulate
-            if planned.prepared.tape is not None:
-                planned.prepared.tape.target = target
-            with self._statistics_kept():
-                planned.run(inputs, self.arena)
-                loss = float(planned.result(planned.prepared.loss).item())
-                if not np.isfinite(loss):
-                    self.masters.statistics[:] = self.before
-                    raise FloatingPointError(self._culprit(planned, inputs, loss))
-            for counter in planned.prepared.graph.counters:
-                counter.data += 1
-            self._update(planned)
-            self.losses = self._parts(planned)
+            loss, planned = self._step(x, target, outputs)
             return (loss, self._outputs(planned)) if outputs else loss
+
+    def _step(self, x: Any, target: Any, outputs: bool) -> tuple[float, PlannedStep]:
+        self.masters.check()
+        planned = self.plan(x, target, outputs)
+        inputs = self._inputs(planned, x, target)
+        planned.refuse(inputs)
+        keys = [(node, random.next_draw()) for node in planned.builder.keys]
+        for node, key in keys:
+            planned.builder.keys[node][:] = key
+        planned.seed[:] = 1 / self.accumulate
+        if planned.prepared.tape is not None:
+            planned.prepared.tape.target = target
+        with self._statistics_kept():
+            self.times = planned.run(inputs, self.arena, self.timed)
+            loss = float(planned.result(planned.prepared.loss).item())
+            if not np.isfinite(loss):
+                self.masters.statistics[:] = self.before
+                raise FloatingPointError(self._culprit(planned, inputs, loss))
+        for counter in planned.prepared.graph.counters:
+            counter.data += 1
+        self._update(planned)
+        self.losses = self._parts(planned)
+        return loss, planned
 
     @contextmanager
     def _statistics_kept(self) -> Iterator[None]:
@@ -164,6 +174,27 @@ class TrainingStep:
         self.masters.gradients[:size] = self.total
         self.total[:] = 0
         return True
+
+    # ---- what it tells
+    def profile(self, x: Any, target: Any) -> list[Timed]:
+        """One step, timed: the seconds of every operation and of the optimiser. It trains as any step does."""
+        with self.lock:
+            self.timed, began = True, time.perf_counter()
+            try:
+                self._step(x, target, False)
+            finally:
+                self.timed = False
+            rest = time.perf_counter() - began - sum(t.seconds for t in self.times)
+            self.profiled = [*self.times, Timed("", "optimizer", max(rest, 0.0))]
+            return self.profiled
+
+    def report(self) -> StepReport:
+        """The plan that was used last: operations, memory, and by `profile` shares of the time."""
+        if not self.plans:
+            raise RuntimeError("TrainingStep.report: there is no plan, run a step first")
+        report = next(reversed(self.plans.values())).report()
+        report.shares = shares(self.profiled)
+        return report
 
     def refresh(self) -> None:
         """Plan anew with frozen parameters as they are now."""

@@ -41,6 +41,14 @@ class LazyGradient(NamedTuple):
     coefficients: Storage | None = None
 
 
+class Picked(NamedTuple):
+    """A gradient some of whose channels were picked from a value: places[i] of g from its channel channels[i]."""
+
+    g: Placed
+    places: np.ndarray
+    channels: np.ndarray
+
+
 @dataclass
 class Into:
     """Where a rule writes its contribution to the gradient of a value.

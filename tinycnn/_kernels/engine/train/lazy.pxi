@@ -9,13 +9,14 @@
 #     g = (f gz + add) [low < z < high],   S1 = sum g,   S2 = sum g (x - mean) / std           gate_run
 #     gx = c0 g + c1 x + c2                                                                   blend_run
 #
-# Where z is no clip but another activation (`how`), f gz is multiplied by its slope instead, and `add`, a gradient of its
-# input, comes to that.  Sums run over PART vectors at most before they are added up, so that rounding grows with the
+# Where z is no such clip but another activation (`how`), f gz is multiplied by its slope instead, and `add`, a gradient of
+# its input, comes to that.  Sums run over PART vectors at most before they are added up, so that rounding grows with the
 # square root of what is summed, twice over.
 
 cdef enum:
     PART = 512                  # vectors
-    OPEN = 16                   # `how`, beside the activations: every gradient passes, sums of g and g x
+    OPEN = 16                   # `how`, beside the activations: every gradient passes
+    CUT = 17                    # and: a clip of a value that is there, its slope 0 or 1
     OF_Y = 32                   # is added to SIGMOID and TANH where x is not their input but their output
 
 
@@ -69,8 +70,8 @@ cdef inline vf hardswish_slope(vf x) noexcept nogil:
     return vselect(vgt(x, vset(-3)), vselect(vgt(vset(3), x), vfma(x, vset(<real>(1.0/3)), vset(0.5)), vset(1)), vzero())
 
 
-cdef inline vf slope(vf x, ix how, vf low) noexcept nogil:
-    """Of an activation that is no clip, at x."""
+cdef inline vf slope(vf x, ix how, vf low, vf high) noexcept nogil:
+    """Of an activation, at x; low, high: bounds of a clip, low: of LEAKY the slope."""
     cdef vf y
     if how == HARDSWISH:
         return hardswish_slope(x)
@@ -85,6 +86,8 @@ cdef inline vf slope(vf x, ix how, vf low) noexcept nogil:
     if how == TANH or how == TANH + OF_Y:
         y = vtanh(x) if how == TANH else x
         return vset(1) - y*y
+    if how == CUT:
+        return vselect(vgt(x, low) & vgt(high, x), vset(1), vzero())
     if how == LEAKY:
         return vselect(vgt(x, vzero()), vset(1), low)
     return mish_slope(x)
@@ -94,7 +97,7 @@ cdef inline vf slope(vf x, ix how, vf low) noexcept nogil:
 cdef inline vf gated(vf x, vf g, const real *add, vf low, vf high, ix how) noexcept nogil:
     """The gradient of scale x + shift, which is x here; g: f gz."""
     if how != CLIP and how != OPEN:
-        g = g*slope(x, how, low)
+        g = g*slope(x, how, low, high)
     if add != NULL:
         g = g + vload(add)
     return vselect(vgt(x, low) & vgt(high, x), g, vzero()) if how == CLIP else g
@@ -123,6 +126,8 @@ cdef void gate_some(const Gate *o, const real *x, const real *g, ix gstep, const
         gate_part(o, x, g, gstep, f, fstep, add, gx, n, sums, OPEN)
     elif o.how == CLIP:
         gate_part(o, x, g, gstep, f, fstep, add, gx, n, sums, CLIP)
+    elif o.how == CUT:
+        gate_part(o, x, g, gstep, f, fstep, add, gx, n, sums, CUT)
     elif o.how == HARDSWISH:
         gate_part(o, x, g, gstep, f, fstep, add, gx, n, sums, HARDSWISH)
     elif o.how == HARDSIGMOID:
@@ -165,6 +170,8 @@ cdef inline Gate gate_of(const Op *g, const Run *run, ix block) noexcept nogil:
     o.how = g.activation
     if g.activation == CLIP and g.low == -INFINITY and g.high == INFINITY:
         o.how = OPEN
+    elif g.activation == CLIP and g.ga < 0:
+        o.how = CUT
     return o
 
 

@@ -4,9 +4,7 @@
 #     mean        y[p] += g[o] / n(o)    at every p of W(o)
 #
 # y begins as `add`, or as zeros; x is loaded as a, low and high say (see Loading), r are the results of the forward pass.
-# Where ga is not -1, y is gated at last: with v = scale x + shift,
-#
-#     y = y where low < v < high, else 0;     sums[image][block] = sum of y, sum of y (x - mean) / std
+# Where ga is not -1, y is gated at last and leaves sums for each image (see lazy.pxi).
 #
 # Windows: kh > 0: those of the kind `pool`, with its fields and modes; kh = 0: those of `adaptive_pool`, with its modes.
 #
@@ -105,23 +103,15 @@ cdef void mean_gradient(const Op *g, const real *gy, real *y) noexcept nogil:
                 give_to_all(vload(gy + (i*g.ow + j)*VW)*vset(<real>(1.0/counted)), y, &rows, &columns, g.wd)
 
 
-cdef void gate_plane(const Op *g, const real *x, const real *a, real *y, real *sums) noexcept nogil:
-    """In place; the sums of each row are added up first, which keeps digits."""
-    cdef ix i, j, at
-    cdef vf scale = vload(a), shift = vload(a + VW), mean = vload(a + 2*VW), inverse = vload(a + 3*VW)
-    cdef vf low = vset(<real>g.low), high = vset(<real>g.high), total = vzero(), moment = vzero(), some, turned, v, gx
-    for i in range(g.h):
-        some, turned = vzero(), vzero()
-        for j in range(g.wd):
-            at = (i*g.wd + j)*VW
-            v = vfma(vload(x + at), scale, shift)
-            gx = vselect(vgt(v, low), vselect(vgt(high, v), vload(y + at), vzero()), vzero())
-            vstore(y + at, gx)
-            some, turned = some + gx, vfma(gx, (vload(x + at) - mean)*inverse, turned)
-        total, moment = total + some, moment + turned
-    if sums != NULL:
-        vstore(sums, total)
-        vstore(sums + VW, moment)
+cdef void gate_plane(const Op *g, const Run *run, const real *x, real *y, ix image, ix block) noexcept nogil:
+    """In place."""
+    cdef Gate gate = gate_of(g, run, block)
+    cdef vf sums[2]
+    cdef real one[VW]
+    vstore(one, vset(1))
+    sums[0], sums[1] = vzero(), vzero()
+    gate_run(&gate, x, y, VW, one, 0, NULL, y, g.h*g.wd, sums)
+    store_sums(g, run, image, block, sums)
 
 
 cdef void pool_gradient(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -129,7 +119,6 @@ cdef void pool_gradient(const Op *g, const Run *run, int t, int threads) noexcep
     cdef const real *x
     cdef const real *gy
     cdef real *y
-    cdef real *sums
     cdef Loading l
     for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         block = plane//g.images
@@ -146,5 +135,4 @@ cdef void pool_gradient(const Op *g, const Run *run, int t, int threads) noexcep
         else:
             largest_gradient(g, x, run.arena + g.r + plane*out, gy, y, NULL, False)
         if g.ga >= 0:
-            sums = NULL if g.sums < 0 else run.arena + g.sums + 2*(plane%g.images*g.blocks + block)*VW
-            gate_plane(g, x, run.arena + g.ga + 4*block*VW, y, sums)
+            gate_plane(g, run, x, y, plane%g.images, block)

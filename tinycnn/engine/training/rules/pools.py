@@ -37,7 +37,7 @@ def avg_pool(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     send_back(plan, node, mode=mode, reads=[], **window_fields(node))
 
 
-@trains("adaptive_avg_pool2d", "global_avg_pool2d")
+@trains("adaptive_avg_pool2d")
 def adaptive_mean(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     """The same, for parts of a map, or one."""
     RULES[node.op](plan, node)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .layout import blocks
-from .spans import Fields, PlanError, Span, arena, not_negative, positive
+from ..layout import blocks
+from ..spans import Fields, PlanError, Span, arena, not_negative, positive
 
 COEFFICIENTS = 4  # vectors per block of what a load applies
 PANEL = 3  # blocks of a panel, at most
@@ -143,7 +143,8 @@ def add_lanes(f: Fields) -> Iterator[Span]:
     """See weight_gradient.pxi."""
     positive(f, "k", "h", "lanes")
     expect(f, blocks=blocks(f.h, f.width))
-    yield arena(f.t, f.lanes * whole_groups(f) * f.blocks * f.width, written=True)
+    for written in (False, True):
+        yield arena(f.t, f.lanes * whole_groups(f) * f.blocks * f.width, written)
     yield Span(f.mode, f.gw, f.gw + f.k * f.h, True)
 
 

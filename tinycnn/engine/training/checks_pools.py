@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .spans import Fields, PlanError, Span, arena, not_negative, positive
+from ..spans import Fields, PlanError, Span, arena, not_negative, positive
 
 LARGEST = 0  # mode
 MODES = 3
