@@ -109,7 +109,7 @@ class Memory:
         self.check(row)
         spans = next(iter(touched(self.plan(row), self.width, self.threads, self.unit))).spans
         memories = {"arena": self.arena, **dict(enumerate(self.io))}
-        seen = {space: np.full_like(memory, np.nan) for space, memory in memories.items()}
+        seen = {space: unseen(memory) for space, memory in memories.items()}
         free = {space: np.zeros(memory.size, bool) for space, memory in memories.items()}
         for span in spans:
             if span.space in memories:
@@ -135,6 +135,11 @@ class Memory:
                 with pytest.raises(PlanError, match=kind):
                     self.check(row)
             row[column] = before
+
+
+def unseen(memory):
+    """As large, and nothing in it that anybody should read."""
+    return np.full_like(memory, np.nan if memory.dtype.kind == "f" else FAR)
 
 
 def noise(*shape, seed=0):

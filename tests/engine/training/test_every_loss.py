@@ -69,7 +69,7 @@ EXAMPLES = {
     "SemiHardTripletLoss": (losses.SemiHardTripletLoss, [numbers(N, 3)], [np.array([0, 0, 1, 1, 2, 2])]),
     "SigmoidFocalLoss": (lambda: losses.SigmoidFocalLoss(reduction="mean"), [numbers(N, C)], [shares(N, C)]),
     "SmoothL1Loss": (losses.SmoothL1Loss, [2*numbers(N, C)], [numbers(N, C)]),
-    "SquaredTripletLoss": (losses.SquaredTripletLoss, [*PAIR, numbers(N, 3)], []),
+    "SquaredTripletLoss": (lambda: losses.SquaredTripletLoss(20.0), [*PAIR, numbers(N, 3)], []),
     "TripletMarginLoss": (losses.TripletMarginLoss, [*PAIR, numbers(N, 3)], []),
     "WingLoss": (losses.WingLoss, [20*numbers(N, C)], [numbers(N, C)]),
     "YOLOv1Loss": (losses.YOLOv1Loss, *first_yolo()),

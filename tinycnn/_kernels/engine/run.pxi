@@ -67,8 +67,7 @@ KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_i
          "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient softmax_gradient "
          "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient batch_moments "
          "batch_norm_finish batch_norm_back affine_clip lazy_mean gate_sums scale_back blend pick pick_back dropout "
-         "pack_depthwise depthwise_train depthwise_back depthwise_weights pair_loss "
-         "pair_gradient").split()
+         "pack_depthwise depthwise_train depthwise_back depthwise_weights pair_loss pair_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:

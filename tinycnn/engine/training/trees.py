@@ -17,8 +17,8 @@ def is_shape(tree: Any) -> bool:
 
 def is_spec(tree: Any) -> bool:
     """Whether it stands for an array: (shape, dtype)."""
-    return (isinstance(tree, (tuple, list)) and len(tree) == 2 and (is_shape(tree[0]) or tree[0] == ())
-            and isinstance(tree[1], (str, type, np.dtype)))
+    return (isinstance(tree, (tuple, list)) and len(tree) == 2 and isinstance(tree[1], (str, type, np.dtype))
+            and (is_shape(tree[0]) or tree[0] == ()))
 
 
 def is_leaf(tree: Any) -> bool:
