@@ -11,6 +11,8 @@
 #
 # Where columns lie side by side (the gradient of a pointwise layer's input, biases) they are copied.
 
+cdef enum:
+    PACKED_ROWS = 16
 
 cdef inline real *panel_of(real *y, ix block, ix blocks, ix k, ix *step) noexcept nogil:
     """Where a block of columns begins in packed panels of k rows; step: from a row to the next one."""
@@ -39,10 +41,10 @@ cdef inline void pack_square(const real *w, ix px, ix columns, ix taps, const in
             vstore(y + places[i]*step, square[i])
 
 
-cdef void pack_block(const Op *g, const int32_t *places, const real *w, real *y, ix step, ix columns) noexcept nogil:
-    """One block of columns."""
+cdef void pack_block(const Op *g, const int32_t *places, const real *w, real *y, ix step, ix columns, ix rows) noexcept nogil:
+    """One block of columns, so many i."""
     cdef ix i, j
-    for i in range(g.h):
+    for i in range(rows):
         if g.px == 1 and g.kh == 1:
             vstore(y, vload_part(w, columns))
         else:
@@ -57,10 +59,15 @@ cdef void pack_block(const Op *g, const int32_t *places, const real *w, real *y,
 
 cdef void pack(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """mode: the number of the array of parameters; n: columns; kh: taps that lie side by side, of which kw are kept in
-    the places that the table at `off` names (-1: all, in order)."""
-    cdef ix block, step
+    the places that the table at `off` names (-1: all, in order). PACKED_ROWS of i at a time, whose neighbouring blocks of
+    columns are then near."""
+    cdef ix block, step, i = 0
+    cdef const int32_t *places = run.tables + g.off if g.off >= 0 else NULL
     cdef const real *w = <const real *>run.io[g.mode] + g.w
     cdef real *y
-    for block in range(share(g.blocks, t, threads), share(g.blocks, t + 1, threads)):
-        y = panel_of(run.arena + g.y, block, g.blocks, g.h*g.kw, &step)
-        pack_block(g, run.tables + g.off if g.off >= 0 else NULL, w + block*VW*g.px, y, step, min(VW, g.n - block*VW))
+    while i < g.h:
+        for block in range(share(g.blocks, t, threads), share(g.blocks, t + 1, threads)):
+            y = panel_of(run.arena + g.y, block, g.blocks, g.h*g.kw, &step)
+            pack_block(g, places, w + block*VW*g.px + i*g.xrow, y + i*g.kw*step, step, min(VW, g.n - block*VW),
+                       min(<ix>PACKED_ROWS, g.h - i))
+        i += PACKED_ROWS
