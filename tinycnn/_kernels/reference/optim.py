@@ -1,4 +1,5 @@
 """Updates of parameters in place, over flat arrays or stretches of them."""
+import inspect
 from functools import wraps
 
 import numpy as np
@@ -14,6 +15,9 @@ def over_spans(rule):
         arguments, spans = (arguments[:-1], arguments[-1]) if given else (arguments, spans)
         for start, stop in [(0, None)] if spans is None else spans:
             rule(*[a[start:stop] if isinstance(a, np.ndarray) else a for a in arguments])
+    own = inspect.signature(rule)
+    spans = inspect.Parameter("spans", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
+    update.__signature__ = own.replace(parameters=[*own.parameters.values(), spans])
     return update
 
 
