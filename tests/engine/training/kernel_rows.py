@@ -10,7 +10,7 @@ import pytest
 from tinycnn._kernels import kernels
 from tinycnn._kernels.dispatch import ISA
 from tinycnn.engine.check import check, touched
-from tinycnn.engine.plan import ABSENT, FLOATING
+from tinycnn.engine.plan import ABSENT, FLOATING, aligned
 from tinycnn.engine.spans import PlanError
 from tinycnn.engine.training import checks  # noqa: F401  # which are looked up where all are
 
@@ -109,7 +109,9 @@ class Memory:
         self.check(row)
         spans = next(iter(touched(self.plan(row), self.width, self.threads, self.unit))).spans
         memories = {"arena": self.arena, **dict(enumerate(self.io))}
-        seen = {space: np.full_like(memory, np.nan) for space, memory in memories.items()}
+        seen = {space: aligned(memory.size, self.dtype) for space, memory in memories.items()}
+        for memory in seen.values():
+            memory[:] = np.nan
         free = {space: np.zeros(memory.size, bool) for space, memory in memories.items()}
         for span in spans:
             if span.space in memories:
