@@ -13,7 +13,8 @@ def _stretches(spans, *arrays):
 def sgd_update(p, g, v, rate, momentum, dampening, weight_decay, nesterov, spans=None):
     # IN and OUT (n,)  IN (n,)  IN and OUT (n,), zeros before the first step, or None
     """d = g + weight_decay p; v = momentum v + (1 - dampening) d; p -= rate (d + momentum v, or v; d without v)."""
-    for p, g, v in _stretches(spans, p, g, v):
+    parts = _stretches(spans, p, g, v)
+    for p, g, v in parts:
         d = g + weight_decay * p
         if v is None:
             p -= rate * d
@@ -25,7 +26,8 @@ def sgd_update(p, g, v, rate, momentum, dampening, weight_decay, nesterov, spans
 def rmsprop_update(p, g, s, a, b, rate, inner_rate, alpha, momentum, eps, inner_eps, weight_decay, spans=None):
     # IN and OUT (n,)  IN (n,)  IN and OUT (n,) three times, of which a and b may be None
     """Means of squares s, and of gradients a where centred; b = momentum b + the step; p -= rate b."""
-    for p, g, s, a, b in _stretches(spans, p, g, s, a, b):
+    parts = _stretches(spans, p, g, s, a, b)
+    for p, g, s, a, b in parts:
         d = g + weight_decay * p
         s[:] = alpha * s + (1 - alpha) * d * d
         variance = s
@@ -42,7 +44,8 @@ def rmsprop_update(p, g, s, a, b, rate, inner_rate, alpha, momentum, eps, inner_
 def adam_update(p, g, m, v, top, rate, beta1, beta2, eps, weight_decay, shrink, adaptive, spans=None):
     # IN and OUT (n,)  IN (n,)  IN and OUT (n,) three times, of which top may be None
     """Means of gradients m and of their squares v; p = shrink p - rate m / (sqrt(v) + eps), or without the divisor."""
-    for p, g, m, v, top in _stretches(spans, p, g, m, v, top):
+    parts = _stretches(spans, p, g, m, v, top)
+    for p, g, m, v, top in parts:
         d = g + weight_decay * p
         m[:] = beta1 * m + (1 - beta1) * d
         v[:] = beta2 * v + (1 - beta2) * d * d
@@ -53,27 +56,31 @@ def adam_update(p, g, m, v, top, rate, beta1, beta2, eps, weight_decay, shrink, 
 
 def average_update(y, x, weight, spans=None):  # IN and OUT (n,)  IN (n,)
     """y += weight (x - y)."""
-    for y, x in _stretches(spans, y, x):
+    parts = _stretches(spans, y, x)
+    for y, x in parts:
         y += weight * (x - y)
 
 
 def lookahead_update(y, x, weight, spans=None):  # IN and OUT (n,) twice
     """y += weight (x - y), and x becomes y."""
     average_update(y, x, weight, spans)
-    for y, x in _stretches(spans, y, x):
+    parts = _stretches(spans, y, x)
+    for y, x in parts:
         x[:] = y
 
 
 def scale_update(x, factor, spans=None):  # IN and OUT (n,)
     """x times a factor."""
     with np.errstate(invalid="ignore"):  # infinity times 0
-        for [x] in _stretches(spans, x):
+        parts = _stretches(spans, x)
+        for [x] in parts:
             x *= factor
 
 
 def limit_update(x, most, spans=None):  # IN and OUT (n,)
     """x within [-most, most]; NaN stays NaN."""
-    for [x] in _stretches(spans, x):
+    parts = _stretches(spans, x)
+    for [x] in parts:
         np.clip(x, -most, most, out=x)
 
 
