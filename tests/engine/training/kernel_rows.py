@@ -10,7 +10,7 @@ import pytest
 from tinycnn._kernels import kernels
 from tinycnn._kernels.dispatch import ISA
 from tinycnn.engine.check import check, touched
-from tinycnn.engine.plan import ABSENT, FLOATING
+from tinycnn.engine.plan import ABSENT, FLOATING, aligned
 from tinycnn.engine.spans import PlanError
 from tinycnn.engine.training import checks  # noqa: F401  # which are looked up where all are
 
@@ -139,7 +139,9 @@ class Memory:
 
 def unseen(memory):
     """As large, and nothing in it that anybody should read."""
-    return np.full_like(memory, np.nan if memory.dtype.kind == "f" else FAR)
+    seen = aligned(memory.size, memory.dtype)
+    seen[:] = np.nan if memory.dtype.kind == "f" else FAR
+    return seen
 
 
 def noise(*shape, seed=0):

@@ -174,11 +174,12 @@ def test_a_mean_is_gated_too(dtype):
     close(memory.map(gx, shape), np.where((v > LOW) & (v < HIGH), gy / 24, 0), dtype)
 
 
-@pytest.mark.parametrize("wrong", [{"sh": 0}, {"dw": 0}, {"kw": 0}, {"kh": -2}, {"top": -1}, {"px": -1}])
+@pytest.mark.parametrize("wrong", [{"sh": 0}, {"dw": 0}, {"kw": 0}, {"kh": -2}, {"top": -1}, {"px": -1},
+                                   {"kh": 0, "mode": 2}, {"mode": 3}])
 def test_windows_without_extent_are_refused(wrong):
     memory = Memory(np.float32)
     fields = {"kh": 2, "kw": 2, "sh": 2, "sw": 2, "dh": 1, "dw": 1, "mode": 1}
     row = memory.row("pool_gradient", g=memory.put(noise(1, 3, 2, 2)), y=room(memory, (1, 3, 4, 4)),
                      **map_fields(memory, (1, 3, 4, 4), (1, 3, 2, 2)), **fields | wrong)
-    with pytest.raises(PlanError, match="expected at least"):
+    with pytest.raises(PlanError, match="expected"):
         memory.check(row)

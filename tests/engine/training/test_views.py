@@ -69,7 +69,7 @@ MAP, TOKENS = (2, 17, 6, 4), (3, 5, 14)
     lambda x: x.transpose(0, 2, 3, 1).reshape(2, -1, 17), lambda x: x.reshape(2, 17, 24).transpose(2, 0, 1),
     lambda x: F.pixel_unshuffle(x, 2), lambda x: F.space_to_depth(x, 2),
     lambda x: x[1], lambda x: x[:, 3:9], lambda x: x[:, ::2, 1:, None, -1], lambda x: x[..., 2],
-    lambda x: x[np.array([1, 0, 1, 1])], lambda x: x[:, np.array([4, 4, 16])],
+    lambda x: x[:, ::-1, 2], lambda x: x[np.array([1, 0, 1, 1])], lambda x: x[:, np.array([4, 4, 16])],
     lambda x: F.split(x, [3, 10, 4], 1), lambda x: F.split(x, [1, 3], -1)[1], lambda x: F.split(x, [2, 4], 2),
     lambda x: F.pad(x, (3, 0, 1, 2)), lambda x: F.pad(x, (0, 0, 0, 0, 0, 3, 1, 0)),
     lambda x: F.pad(x, (1, 3, 2, 1), "reflect"), lambda x: F.pad(x, (1, 3, 2, 1), "replicate"),
@@ -80,6 +80,10 @@ MAP, TOKENS = (2, 17, 6, 4), (3, 5, 14)
 ])
 def test_one_input(call):
     agrees(call, MAP)
+
+
+def test_an_element_that_is_taken_many_times():
+    agrees(lambda x: x[np.zeros(40, int)], (3, 5), python=["getitem"])
 
 
 def test_pixels_of_channels():

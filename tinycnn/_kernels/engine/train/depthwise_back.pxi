@@ -284,6 +284,7 @@ cdef void back_band(Back *o, const Run *run, ix plane, vf *sums) noexcept nogil:
     else:
         spread(o, w)
     gate = gate_if_lazy(g, run, block)
+    gate.far = goes_far(run.arena + g.gx, g.blocks*g.images*g.h*g.wd*VW)
     vstore(one, vset(1))
     gate_run(&gate, run.arena + g.x + at, o.gz, VW, one, 0, run.arena + g.add + at if g.add >= 0 else NULL,
              run.arena + g.gx + at, (o.stop - o.first)*g.wd, sums)

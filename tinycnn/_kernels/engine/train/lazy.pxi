@@ -19,12 +19,16 @@ cdef enum:
     CUT = 17                    # and: a clip of a value that is there, its slope 0 or 1
     OF_Y = 32                   # is added to SIGMOID and TANH where x is not their input but their output
 
+cdef enum:
+    FAR = 1 << 22               # bytes of a map that does not stay in the second cache until it is read
+
 
 cdef struct Gate:
     ix how
     const real *a               # scale, shift, mean, 1 / std; NULL: 1, 0, 0, 1
     real low                    # of the clip; LEAKY: the slope
     real high
+    bint far                    # g goes past the caches
 
 
 # ---------------------------------------------------------------- coefficients
@@ -56,6 +60,19 @@ cdef inline void blend_run(const real *g, const real *y, const real *add, real *
     for i in range(n):
         v = vfma(c0, vload(g + i*VW), vfma(c1, vload(y + i*VW), c2))
         vstore(gx + i*VW, v if add == NULL else v + vload(add + i*VW))
+
+
+# ---------------------------------------------------------------- past the caches
+cdef inline bint goes_far(const real *y, ix size) noexcept nogil:
+    """Whether a map of so many elements is better written past the caches, and lies as that needs it."""
+    return size*<ix>sizeof(real) > FAR and <size_t>y % (VW*sizeof(real)) == 0
+
+
+cdef inline void far_run(const real *x, real *y, ix n) noexcept nogil:
+    """n vectors."""
+    cdef ix i
+    for i in range(n):
+        vstream(y + i*VW, vload(x + i*VW))
 
 
 # ---------------------------------------------------------------- slopes of activations
@@ -113,7 +130,9 @@ cdef inline void gate_part(const Gate *o, const real *x, const real *g, ix gstep
         d = gated(vfma(scale, v, shift), vload(g + i*gstep)*vload(f + i*fstep), add + i*VW if add != NULL else NULL, low,
                   high, how)
         first, second = first + d, vfma(d, v - mean, second)
-        if gx != NULL:
+        if gx != NULL and o.far:
+            vstream(gx + i*VW, d)
+        elif gx != NULL:
             vstore(gx + i*VW, d)
     sums[0] = sums[0] + first
     sums[1] = vfma(second, coefficient(o.a, 3), sums[1])
@@ -167,7 +186,7 @@ cdef inline Gate gate_of(const Op *g, const Run *run, ix block) noexcept nogil:
     """What gates gx, of a block."""
     cdef Gate o
     o.a, o.low, o.high = coefficients_of(run, g.ga, block, 4), <real>g.low, <real>g.high
-    o.how = g.activation
+    o.how, o.far = g.activation, False
     if g.activation == CLIP and g.low == -INFINITY and g.high == INFINITY:
         o.how = OPEN
     elif g.activation == CLIP and g.ga < 0:
