@@ -59,6 +59,7 @@ class Bench(Builder):
         plan = Plan(np.stack([self._row(e.fields) for e in self.emitted]), self._all_constants(),
                     np.concatenate(tables).astype(np.int32), size)
         unit = kernels(self.dtype, "engine")
+        self.plan = plan
         io = [np.ascontiguousarray(parameters, self.dtype), *self.arrays,
               np.full(max(gradients, 1), np.nan, self.dtype)]
         check(plan, [a.size for a in io], unit.WIDTH, self.threads, unit)
