@@ -16,6 +16,9 @@
 # for the activation and the batch norm that made the input: raw is what that norm read.  How many pixels a strip has depends
 # on shapes alone, and so do the sums: sums[strip][block][2][VW].
 
+cdef enum:
+    TYPICAL_TILE = 10           # pixels of a tile, or more: the next panel's weights are fetched in as many steps
+
 cdef struct Results:            # where the results of a strip go
     const Op *g                 # w, blocks, add, ga, r, sums
     const Run *run
@@ -99,6 +102,8 @@ cdef void panel_results(const Results *o, Tile *tile, const real *z, ix block, i
         y, ys = o.panel, n*VW       # (with `add` in place, the last tile, moved back, would meet its own results)
     memset(zeros, 0, sizeof(zeros))
     tile.w, tile.b = o.run.arena + o.g.w + block*VW*o.g.k, o.b + block*VW if o.b != NULL else zeros
+    if o.g.rows == 1:               # each weight is used a few times: tiles bring in the next panel's
+        tile.ahead, tile.step = tile.w + NB*VW*o.g.k, (NB*VW*TYPICAL_TILE + n - 1)//n
     row_of_tiles(tile, z, y, ys, n, NB)
     tile.far = NULL                 # one panel has fetched it all
     for i in range(NB):
