@@ -13,7 +13,7 @@ from ..values import Lazy, LazyGradient, Sums
 if TYPE_CHECKING:
     from ..builder import TrainingBuilder
 
-STRIP = 1 << 14  # elements of the inputs and outputs of a strip, which stay in the second cache with what is read next
+STRIP = 1 << 13  # elements of the inputs and outputs of a strip: with what is fetched for the next one in the second cache
 SHORTEST, LONGEST = 56, 504  # pixels of a strip
 FEW = 640  # pixels of a layer up to which threads share its channels
 LARGE = 1 << 18  # weights from which they do so as well: strips would fetch them again and again
