@@ -3,9 +3,9 @@
     python benchmarks/training.py --threads 1 2
 
 A step is forward, cross-entropy, backward and SGD with momentum.  Same weights, same batch; the losses of three steps
-and the gradients of the first are compared before anything is timed.  See harness.py for how; needs torch and torchvision
-(timm for networks that torchvision lacks).  Prints the ratio (above 1: tinycnn is faster), and the share of the machine's
-measured peak of multiply-adds (three times the forward pass).
+are compared before anything is timed.  See harness.py for how; needs torch and torchvision
+(timm for networks that torchvision lacks).  Prints the ratio (above 1: tinycnn is faster), and the share of the
+machine's measured peak of multiply-adds (three times the forward pass).
 """
 from __future__ import annotations
 

@@ -109,9 +109,7 @@ class Memory:
         self.check(row)
         spans = next(iter(touched(self.plan(row), self.width, self.threads, self.unit))).spans
         memories = {"arena": self.arena, **dict(enumerate(self.io))}
-        seen = {space: aligned(memory.size, self.dtype) for space, memory in memories.items()}
-        for memory in seen.values():
-            memory[:] = np.nan
+        seen = {space: unseen(memory) for space, memory in memories.items()}
         free = {space: np.zeros(memory.size, bool) for space, memory in memories.items()}
         for span in spans:
             if span.space in memories:
@@ -137,6 +135,13 @@ class Memory:
                 with pytest.raises(PlanError, match=kind):
                     self.check(row)
             row[column] = before
+
+
+def unseen(memory):
+    """As large, and nothing in it that anybody should read."""
+    seen = aligned(memory.size, memory.dtype)
+    seen[:] = np.nan if memory.dtype.kind == "f" else FAR
+    return seen
 
 
 def noise(*shape, seed=0):

@@ -5,12 +5,13 @@ from functools import partial
 
 import numpy as np
 import pytest
-from training_nets import Pair, Small, batch, momentum
+from training_nets import Pair, Small, batch, momentum, needs_float64
 
 import tinycnn
 from tinycnn import functional as F
 from tinycnn import losses, nn, optim
 
+pytestmark = needs_float64
 STEPS = 5
 
 

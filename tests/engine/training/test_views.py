@@ -69,7 +69,7 @@ MAP, TOKENS = (2, 17, 6, 4), (3, 5, 14)
     lambda x: x.transpose(0, 2, 3, 1).reshape(2, -1, 17), lambda x: x.reshape(2, 17, 24).transpose(2, 0, 1),
     lambda x: F.pixel_unshuffle(x, 2), lambda x: F.space_to_depth(x, 2),
     lambda x: x[1], lambda x: x[:, 3:9], lambda x: x[:, ::2, 1:, None, -1], lambda x: x[..., 2],
-    lambda x: x[np.array([1, 0, 1, 1])], lambda x: x[:, np.array([4, 4, 16])],
+    lambda x: x[:, ::-1, 2], lambda x: x[np.array([1, 0, 1, 1])], lambda x: x[:, np.array([4, 4, 16])],
     lambda x: F.split(x, [3, 10, 4], 1), lambda x: F.split(x, [1, 3], -1)[1], lambda x: F.split(x, [2, 4], 2),
     lambda x: F.pad(x, (3, 0, 1, 2)), lambda x: F.pad(x, (0, 0, 0, 0, 0, 3, 1, 0)),
     lambda x: F.pad(x, (1, 3, 2, 1), "reflect"), lambda x: F.pad(x, (1, 3, 2, 1), "replicate"),
@@ -80,6 +80,10 @@ MAP, TOKENS = (2, 17, 6, 4), (3, 5, 14)
 ])
 def test_one_input(call):
     agrees(call, MAP)
+
+
+def test_an_element_that_is_taken_many_times():
+    agrees(lambda x: x[np.zeros(40, int)], (3, 5), python=["getitem"])
 
 
 def test_pixels_of_channels():
@@ -206,3 +210,32 @@ def clipped(plan, value, lazy):
     n, c, h, w = value.shape
     plan.emit(value, kind="combine", x=lazy.raw, mode=6, blocks=blocks(c, plan.width), images=n, n=h * w, activation=0,
               low=lazy.low, high=lazy.high, reads=[lazy.raw])
+
+
+# ---------------------------------------------------------------- losses of pairs
+PAIRS = {
+    "l1": F.l1_loss, "mse": F.mse_loss, "smooth_l1": lambda x, t, **more: F.smooth_l1_loss(x, t, beta=0.7, **more),
+    "huber": lambda x, t, **more: F.huber_loss(x, t, delta=0.6, **more),
+    "wing": lambda x, t, **more: F.wing_loss(x, t, 0.9, 0.4, **more),
+    "bce": F.binary_cross_entropy_with_logits, "focal": F.sigmoid_focal_loss,
+    "weighted bce": lambda x, t, **more: F.binary_cross_entropy_with_logits(
+        x, t, weight=np.arange(7.0), pos_weight=np.arange(1.0, 8.0), **more),
+    "bce of probabilities": lambda x, t, **more: F.binary_cross_entropy(F.sigmoid(x), t, **more), "kl": F.kl_div,
+    "kl of logarithms": lambda x, t, **more: F.kl_div(x, t, log_target=True, **more),
+}
+
+
+@pytest.mark.parametrize("loss", PAIRS.values(), ids=PAIRS)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_pairs(loss, reduction):
+    """With gradients of both; of one only; in blocks of channels; in several parts of a sum."""
+    agrees(lambda x, t: loss(x, F.sigmoid(t), reduction=reduction), (3, 5, 7), (3, 5, 7), python=["sigmoid"])
+    target = np.random.default_rng(5).random((3, 25, 7, 7))
+    agrees(lambda x: loss(F.max_pool2d(x, 1), Tensor(target), reduction=reduction), target.shape, python=["sigmoid"])
+
+
+def test_more_pairs():
+    signs = np.where(np.random.default_rng(0).random((5, 6)) < 0.5, -1.0, 1.0)
+    agrees(lambda x: F.hinge_loss(x, signs, margin=0.7), (5, 6))
+    agrees(lambda x: F.kl_div(x, Tensor(np.abs(signs)), reduction="batchmean"), (5, 6))
+    agrees(lambda x: F.sse_loss(x, Tensor(signs), weight=np.arange(6.0)), (5, 6))

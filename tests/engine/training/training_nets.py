@@ -2,13 +2,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+import pytest
+
 import tinycnn
 from tinycnn import functional as F
 from tinycnn import losses, nn, optim
+from tinycnn._kernels import ISA
+
+needs_float64 = pytest.mark.skipif(find_spec(f"tinycnn._kernels._engine_{ISA}_f64") is None,
+                                   reason="the engine is not built for float64 (TINYCNN_ENGINE_F64=1)")
 
 
 class Small(nn.Module):

@@ -57,7 +57,6 @@ class TrainingBuilder(Builder):
         self.picks: Counter[Value] = Counter()  # how many picks of channels will still give to a value
         self.pieces: dict[Value, list[Picked]] = {}  # what those before have given, see rules/picks.py
         self.hosts: list[Host] = []
-        self.demands: list[Callable[[list[np.ndarray]], None]] = []  # what refuses inputs, before a step
         self.dynamic: list[Dynamic] = []
         self.demands: list[Callable[[list[np.ndarray]], Any]] = []  # what inputs must be; they raise ValueError
         self.shared: list[tuple[int, int, int]] = []  # gradients of further uses of a parameter: (from, to, size)

@@ -4,7 +4,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..check_plain import result
-from ..spans import Fields, Span, arena, constants, not_negative, positive
+from ..spans import Fields, PlanError, Span, arena, constants, not_negative, positive
+
+PAIR_LOSSES = 11  # that train/pairs.pxi knows
+MOST_PARTS = 64  # of a sum
 
 
 def classes(f: Fields) -> int:
@@ -62,7 +65,39 @@ def softmax_gradient(f: Fields) -> Iterator[Span]:
     yield arena(f.y, size, written=True)
 
 
+def pairs(f: Fields) -> Iterator[Span]:
+    """What losses of pairs read, both ways."""
+    positive(f, "n")
+    if f.mode not in range(PAIR_LOSSES):
+        raise PlanError(f"mode {f.mode}, expected a loss from 0 to {PAIR_LOSSES - 1}")
+    for start in (f.x, f.s):
+        yield arena(start, f.n)
+    for start in (f.z, f.a):
+        if start >= 0:
+            yield arena(start, f.n)
+    yield constants(f.w, 3)
+
+
+def pair_loss(f: Fields) -> Iterator[Span]:
+    """See train/pairs.pxi."""
+    yield from pairs(f)
+    if not f.kh:
+        yield result(f, f.n)
+        return
+    positive(f, "rows")
+    if f.rows > MOST_PARTS:
+        raise PlanError(f"a sum in {f.rows} parts, at most {MOST_PARTS}")
+    yield arena(f.t, f.rows, written=True)
+
+
+def pair_gradient(f: Fields) -> Iterator[Span]:
+    """See train/pairs.pxi."""
+    yield from pairs(f)
+    yield arena(f.g, f.n if f.kh else 1)
+    yield arena(f.y, f.n, written=True)
+
+
 LOSSES: dict[str, Callable[[Fields], Iterator[Span]]] = {
     "cross_entropy": cross_entropy, "loss_mean": loss_mean, "cross_entropy_gradient": cross_entropy_gradient,
-    "softmax_gradient": softmax_gradient,
+    "softmax_gradient": softmax_gradient, "pair_loss": pair_loss, "pair_gradient": pair_gradient,
 }

@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterator
 
 from ..spans import Fields, PlanError, Span, arena, not_negative, positive
 
-LARGEST = 0  # mode
-MODES = 3
+LARGEST, MEAN_PADDED = 0, 2  # modes, of which the adaptive ones have no padding
 
 
 def pool_gradient(f: Fields) -> Iterator[Span]:
     """See train/pool.pxi."""
     positive(f, "blocks", "images", "h", "wd", "oh", "ow")
-    if f.mode not in range(MODES):
-        raise PlanError(f"mode {f.mode}, expected 0, 1 or 2")
+    if f.mode not in range(MEAN_PADDED + (f.kh != 0)):
+        raise PlanError(f"mode {f.mode} of a window of {f.kh} rows, expected 0, 1, or 2 with a window")
     if f.kh:
         positive(f, "kh", "kw", "sh", "sw", "dh", "dw")
         not_negative(f, "top", "left", "n", "px")

@@ -69,6 +69,8 @@ def layer(f: Fields) -> Iterator[Span]:
     """See layer.pxi."""
     strips(f)
     inputs = blocks(f.k, f.width) if f.a >= 0 else 0
+    if f.soff >= 0:
+        f.table(f.soff, f.k)  # of what is fetched, which touches nothing
     if inputs:
         loaded(f, inputs)
         yield map_of(f, f.x, inputs, f.xs)
@@ -100,6 +102,8 @@ def layer_back(f: Fields) -> Iterator[Span]:
     if f.lanes:
         yield from gathered(f) if gathers else layer_inputs(f)
     if f.gx >= 0:
+        if f.kw >= 0:
+            f.table(f.kw, f.k)  # of what is fetched, which touches nothing
         if f.c >= 0:
             loaded(f, outputs)
         else:
@@ -160,11 +164,14 @@ def weight_gradient(f: Fields) -> Iterator[Span]:
 def frame(f: Fields) -> Iterator[Span]:
     """See dense.pxi."""
     positive(f, "blocks", "images", "h", "wd", "oh", "ow")
-    planes = f.blocks * f.images * f.width
-    yield arena(f.x, planes * f.h * f.wd)
+    not_negative(f, "top", "left", "py", "yrow", "yimage", "ys")
+    if f.left + f.wd > f.ow:
+        raise PlanError(f"a map {f.wd} wide, {f.left} inside a frame of {f.ow}")
+    yield arena(f.x, f.blocks * f.images * f.width * f.h * f.wd)
     if f.a >= 0:
         yield arena(f.a, f.blocks * COEFFICIENTS * f.width)
-    yield arena(f.y, planes * f.oh * f.ow, written=True)
+    last = (f.blocks - 1) * f.ys + (f.images - 1) * f.yimage + (f.oh - 1) * f.yrow + (f.ow - 1) * f.py
+    yield arena(f.y, last + f.width, written=True)
 
 
 def bias_gradient(f: Fields) -> Iterator[Span]:

@@ -11,14 +11,14 @@ Rebuild = Callable[[list[Any]], Any]
 
 
 def is_shape(tree: Any) -> bool:
-    """Whether it is a tuple or list of integers."""
-    return isinstance(tree, (tuple, list)) and all(isinstance(n, (int, np.integer)) for n in tree)
+    """Whether it is a tuple or list of integers, and not empty."""
+    return isinstance(tree, (tuple, list)) and len(tree) > 0 and all(isinstance(n, (int, np.integer)) for n in tree)
 
 
 def is_spec(tree: Any) -> bool:
     """Whether it stands for an array: (shape, dtype)."""
-    return (isinstance(tree, (tuple, list)) and len(tree) == 2 and is_shape(tree[0])
-            and isinstance(tree[1], (str, type, np.dtype)))
+    return (isinstance(tree, (tuple, list)) and len(tree) == 2 and isinstance(tree[1], (str, type, np.dtype))
+            and (is_shape(tree[0]) or tree[0] == ()))
 
 
 def is_leaf(tree: Any) -> bool:

@@ -58,11 +58,14 @@ cdef inline void add_run(const real *g, const real *add, real *y, ix n) noexcept
         vstore(y + i*VW, vload(g + i*VW) + vload(add + i*VW))
 
 
-cdef void row_of_tiles(Tile *tile, const real *z, real *y, ix ys, ix n, int NB) noexcept nogil:
+cdef void row_of_tiles(const Tile *tile, const real *z, real *y, ix ys, ix n, int NB) noexcept nogil:
     """A panel's tiles over n pixels side by side; the last one is moved back to end with them."""
     cdef int m = tile_rows(n, NB)
     cdef ix last = n//m*m
-    tiles_side_by_side(tile, z, y, ys, NULL, n//m, m, NB)
+    if tile.far != NULL:
+        tiles_fetching(tile, z, y, ys, NULL, n//m, m, NB)
+    else:
+        tiles_side_by_side(tile, z, y, ys, NULL, n//m, m, NB)
     if last < n:
         tiles_side_by_side(tile, z + (n - m)*VW, y + (n - m)*VW, ys, NULL, 1, m, NB)
 
@@ -92,11 +95,12 @@ cdef void panel_results(const Results *o, Tile *tile, const real *z, ix block, i
     cdef real *y = o.y + block*o.ys + first*VW
     cdef ix ys = o.ys
     cdef int i
-    if o.g.ga >= 0 or o.g.add >= 0:         # not in place: the last tile, moved back, would meet its own results in `add`
-        y, ys = o.panel, n*VW
+    if o.g.ga >= 0 or o.g.add >= 0:
+        y, ys = o.panel, n*VW       # (with `add` in place, the last tile, moved back, would meet its own results)
     memset(zeros, 0, sizeof(zeros))
     tile.w, tile.b = o.run.arena + o.g.w + block*VW*o.g.k, o.b + block*VW if o.b != NULL else zeros
     row_of_tiles(tile, z, y, ys, n, NB)
+    tile.far = NULL                 # one panel has fetched it all
     for i in range(NB):
         finish_block(o, y + i*ys, block + i, first, n, strip)
 
@@ -117,12 +121,13 @@ cdef void strip_results(const Results *o, Tile *tile, const real *z, ix first, i
 cdef inline void set_tile(Tile *tile, const Op *g, const Run *run) noexcept nogil:
     """Tiles that only add up, and fetch nothing but (again and again) the first of their weights."""
     tile.g, tile.off, tile.ahead, tile.step = g, run.tables + g.off, run.arena + g.w, 0
-    tile.low, tile.high, tile.swish, tile.bare = -INFINITY, INFINITY, False, False
+    tile.low, tile.high, tile.swish, tile.bare, tile.far = -INFINITY, INFINITY, False, False, NULL
 
 
 cdef void layer(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """rows: strips of n of the pixels; off: where the k inputs of a strip's first pixel lie, from a thread's scratch or, where
-    nothing is applied (a: -1), from the strip's first pixel on. t: scratch, per thread [block of inputs][n] and [3][n]."""
+    nothing is applied (a: -1), from the strip's first pixel on; soff: where to fetch from the next strip on, while its k-th input
+    is multiplied; -1: nowhere. t: scratch, per thread [block of inputs][n] and [3][n]."""
     cdef ix strip, first, n, block, inputs = (g.k + VW - 1)//VW if g.a >= 0 else 0
     cdef bint alone = g.rows == 1       # one strip: threads share its panels
     cdef real *scratch = run.arena + g.t + t*(inputs + 3)*g.n*VW
@@ -133,10 +138,13 @@ cdef void layer(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     set_tile(&tile, g, run)
     results.g, results.run, results.b = g, run, run.arena + g.b if g.b >= 0 else NULL
     results.y, results.ys, results.panel = run.arena + g.y, g.ys, scratch + inputs*g.n*VW
-    for strip in range(0 if alone else share(g.rows, t, threads), 1 if alone else share(g.rows, t + 1, threads)):
+    cdef ix last = 1 if alone else share(g.rows, t + 1, threads)
+    for strip in range(0 if alone else share(g.rows, t, threads), last):
         first = strip*g.n
         n, x = min(g.n, g.pixels - first), run.arena + g.x + first*VW
         for block in range(inputs):
             lazy_run(x + block*g.xs, scratch + block*g.n*VW, n, run.arena + g.a + block*4*VW, low, high)
+        if g.soff >= 0 and strip + 1 < last:
+            tile.far, tile.ahead = run.tables + g.soff, x + n*VW
         strip_results(&results, &tile, scratch if inputs else x, first, n, strip, t if alone else 0,
                       threads if alone else 1)

@@ -22,6 +22,8 @@ cdef struct Pixels:             # rows of n pixels, whose gradients lie side by 
     ix xrow
     ix image_rows
     ix image_step
+    const real *ahead           # what is fetched, `step` elements for each pixel
+    ix step
 
 
 cdef inline void weight_tile(const Pixels *pixels, const real *x, ix xs, const real *d, real *sums, bint more,
@@ -31,13 +33,16 @@ cdef inline void weight_tile(const Pixels *pixels, const real *x, ix xs, const r
     cdef vf xv[3]
     cdef vf dv
     cdef const real *xp
-    cdef ix row, p, px = pixels.px, n = pixels.n
+    cdef const real *ahead = pixels.ahead
+    cdef ix row, p, step = pixels.step, px = pixels.px, n = pixels.n
     cdef int m, j
     for m in range(WEIGHT_ROWS*NB):
         acc[m] = vzero()
     for row in range(pixels.first, pixels.first + pixels.rows):
         xp = x + row//pixels.image_rows*pixels.image_step + row%pixels.image_rows*pixels.xrow
         for p in range(n):
+            prefetch_far(ahead)
+            ahead += step
             for j in range(NB):
                 xv[j] = vload(xp + j*xs)
             for m in range(WEIGHT_ROWS):
@@ -70,18 +75,44 @@ cdef inline int weight_panel(ix left) noexcept nogil:
     return <int>left if left <= 3 else 2 if left == 4 else 3
 
 
-cdef void weight_tiles(const Pixels *pixels, const real *x, ix xs, ix blocks, const int32_t *off, ix taps, const real *d,
+cdef struct Ahead:              # what the next strip reads: blocks of what gradients are blended with, of inputs
+    const real *g
+    const real *y
+    const real *x
+    ix outputs                  # blocks
+    ix ys
+    ix blocks
+    ix xs
+
+
+cdef inline void fetch_block(Pixels *pixels, const Ahead *next, ix i) noexcept nogil:
+    """The i-th block of those; where all have been fetched, a line that is there."""
+    pixels.step = VW
+    if i < next.outputs:
+        pixels.ahead = next.y + i*next.ys
+    elif i < next.outputs + next.blocks:
+        pixels.ahead = next.x + (i - next.outputs)*next.xs
+    else:
+        pixels.step = 0
+
+
+cdef void weight_tiles(Pixels *pixels, const Ahead *next, const real *x, ix xs, ix blocks, const int32_t *off, ix taps, const real *d,
                        ix ds, ix first, ix last, real *sums, bint more) noexcept nogil:
     """Groups [first, last) of outputs of a strip, all inputs and taps. d: gradients of the strip's first pixel, ds apart from
-    block to block; off: where a tap begins (NULL: there is one)."""
+    block to block; next: NULL: nothing is fetched; off: where a tap begins (NULL: there is one)."""
     cdef ix block = 0, group, tap, channel, at
     cdef const real *here
     cdef const real *tile
     cdef real *to
     cdef int NB
+    cdef ix i = 0
+    pixels.ahead, pixels.step = d, 0
     while block < blocks:
         NB = weight_panel(blocks - block)
         for group in range(first, last):
+            if next != NULL:
+                fetch_block(pixels, next, i)
+                i += 1
             channel = group*WEIGHT_ROWS
             here = d + channel//VW*ds + channel%VW
             to = sums + ((group - first)*blocks + block)*taps*WEIGHT_ROWS*VW
@@ -151,7 +182,7 @@ cdef void weight_gradient(const Op *g, const Run *run, int t, int threads) noexc
         row, last = 0, min(groups, (chunk + 1)*g.wd)
         while row < g.rows:
             pixels.first, pixels.rows = row, min(g.oh, g.rows - row)
-            weight_tiles(&pixels, run.arena + g.x, g.xs, g.blocks, run.tables + g.off, g.kh,
+            weight_tiles(&pixels, NULL, run.arena + g.x, g.xs, g.blocks, run.tables + g.off, g.kh,
                          run.arena + g.g + row*g.n*VW, g.ys, chunk*g.wd, last, sums, row > 0)
             row += g.oh
         store_groups(g, run, sums, chunk*g.wd, last, g.h, g.kh)

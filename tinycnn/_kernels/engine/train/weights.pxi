@@ -9,7 +9,7 @@
 #
 #     for each block of columns (threads share them), for each i:  squares of VW columns by VW taps, turned in registers
 #
-# Where columns lie side by side (the gradient of a pointwise layer's input, biases) they are copied.
+# Where columns lie side by side (the gradient of a pointwise layer's input, biases) they are copied, row by row.
 
 
 cdef inline real *panel_of(real *y, ix block, ix blocks, ix k, ix *step) noexcept nogil:
@@ -43,16 +43,23 @@ cdef void pack_block(const Op *g, const int32_t *places, const real *w, real *y,
     """One block of columns."""
     cdef ix i, j
     for i in range(g.h):
-        if g.px == 1 and g.kh == 1:
-            vstore(y, vload_part(w, columns))
-        else:
-            j = 0
-            while j < g.kh:
-                pack_square(w + j, g.px, columns, min(VW, g.kh - j), places + j if places != NULL else NULL,
-                            y + (j*step if places == NULL else 0), step)
-                j += VW
+        j = 0
+        while j < g.kh:
+            pack_square(w + j, g.px, columns, min(VW, g.kh - j), places + j if places != NULL else NULL,
+                        y + (j*step if places == NULL else 0), step)
+            j += VW
         w += g.xrow
         y += g.kw*step
+
+
+cdef void pack_rows(const Op *g, const real *w, real *y, ix first, ix last) noexcept nogil:
+    """Columns that lie side by side: each row is read from one end to the other, as memory likes it."""
+    cdef ix i, block, left, step
+    cdef real *to
+    for i in range(first, last):
+        for block in range(g.blocks):
+            left, to = g.n - block*VW, panel_of(y, block, g.blocks, g.h, &step)
+            vstore(to + i*step, vload(w + i*g.xrow + block*VW) if left >= VW else vload_part(w + i*g.xrow + block*VW, left))
 
 
 cdef void pack(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -60,7 +67,10 @@ cdef void pack(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     the places that the table at `off` names (-1: all, in order)."""
     cdef ix block, step
     cdef const real *w = <const real *>run.io[g.mode] + g.w
-    cdef real *y
+    cdef real *y = run.arena + g.y
+    if g.px == 1 and g.kh == 1 and g.kw == 1:
+        pack_rows(g, w, y, share(g.h, t, threads), share(g.h, t + 1, threads))
+        return
     for block in range(share(g.blocks, t, threads), share(g.blocks, t + 1, threads)):
         y = panel_of(run.arena + g.y, block, g.blocks, g.h*g.kw, &step)
         pack_block(g, run.tables + g.off if g.off >= 0 else NULL, w + block*VW*g.px, y, step, min(VW, g.n - block*VW))

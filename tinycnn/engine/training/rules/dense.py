@@ -20,20 +20,27 @@ from .pointwise import applied, packed, weight_gradient
 if TYPE_CHECKING:
     from ..builder import TrainingBuilder
 
+SMALL = 6  # columns of a map up to which images are put side by side instead
 NARROW = 8  # channels up to which the taps of a pixel are gathered for the gradient of the weights
 
 
 class Frame(NamedTuple):
-    """Maps in frames of zeros: rows, columns, steps from one block of channels (channel, where a pixel has one lane) to
-    the next one, and from one image to the next one."""
+    """Maps in frames of zeros: how far apart columns, rows, images, blocks of channels lie, and the lanes of a pixel.
+
+    Where maps are small the images lie side by side, for each pixel of a frame, so that a product has a row of them.
+    """
 
     memory: Storage | Placed
-    h: int
-    w: int
-    step: int
+    column: int
+    row: int
     image: int
-    lanes: int = 1
+    step: int
+    lanes: int
 
+    @property
+    def by_pixel(self) -> bool:
+        """Whether images lie side by side."""
+        return self.image < self.column
 
 
 class Phase(NamedTuple):
@@ -79,17 +86,17 @@ def axis_phases(size: int, kernel: int, stride: int, dilation: int, before: int)
 
 
 # ---------------------------------------------------------------- frames
-def framed(plan: TrainingBuilder, x: Lazy, size: tuple[int, int], top: int, left: int) -> Frame:
+def framed(plan: TrainingBuilder, x: Lazy, size: tuple[int, int], top: int, left: int, by_pixel: bool) -> Frame:
     """x in frames of so many rows and columns, `top` down and `left` in."""
-    n, c, h, w = x.raw.shape
-    step = n * size[0] * size[1] * plan.width
-    if x.coefficients is None and size == (h, w) and top == left == 0:
-        return Frame(x.raw, *size, step, step // n, plan.width)
-    count = blocks(c, plan.width)
+    (n, c, h, w), (fh, fw), width = x.raw.shape, size, plan.width
+    step, count = n * fh * fw * width, blocks(c, width)
+    column, row, image = (n * width, fw * n * width, width) if by_pixel else (width, fw * width, fh * fw * width)
+    if x.coefficients is None and size == (h, w) and top == left == 0 and not by_pixel:
+        return Frame(x.raw, column, row, image, step, width)
     memory = plan.storage(count * step)
-    plan.emit_into(memory, kind="frame", x=x.raw, blocks=count, images=n, h=h, wd=w, oh=size[0], ow=size[1], top=top,
-                   left=left, reads=[x.raw, x.coefficients], **applied(x))
-    return Frame(memory, *size, step, step // n, plan.width)
+    plan.emit_into(memory, kind="frame", x=x.raw, blocks=count, images=n, h=h, wd=w, oh=fh, ow=fw, top=top, left=left,
+                   py=column, yrow=row, yimage=image, ys=step, reads=[x.raw, x.coefficients], **applied(x))
+    return Frame(memory, column, row, image, step, width)
 
 
 def given_frame(plan: TrainingBuilder, conv: Dense, number: int) -> Frame:
@@ -98,7 +105,7 @@ def given_frame(plan: TrainingBuilder, conv: Dense, number: int) -> Frame:
     memory = plan.storage(n * c * fh * fw)
     plan.emit_into(memory, kind="pad", blocks=n * c, images=1, h=h, wd=w, oh=fh, ow=fw, px=1, top=top, left=left,
                    mode=number)
-    return Frame(memory, fh, fw, fh * fw, c * fh * fw)
+    return Frame(memory, 1, fw, c * fh * fw, fh * fw, 1)
 
 
 def frame_size(conv: Dense) -> tuple[int, int]:
@@ -108,15 +115,21 @@ def frame_size(conv: Dense) -> tuple[int, int]:
     return max(h + top, (oh - 1) * sh + eh), max(w + left, (ow - 1) * sw + ew)
 
 
-def input_frame(plan: TrainingBuilder, conv: Dense, x: Lazy) -> Frame:
-    """x as the convolution's taps see it."""
-    return framed(plan, x, frame_size(conv), *conv.window.pads[:2])
+def is_small(shape: tuple[int, int, int, int]) -> bool:
+    """Whether rows of images are longer than rows of such a map, and those make poor tiles."""
+    return shape[3] <= SMALL and shape[0] > shape[3]
+
+
+def input_frame(plan: TrainingBuilder, conv: Dense, x: Lazy, few: bool = False) -> Frame:
+    """x as the convolution's taps see it. few: its channels are; the taps of a pixel will be gathered there."""
+    top, left, _, _ = conv.window.pads
+    return framed(plan, x, frame_size(conv), top, left, not few and is_small(conv.y))
 
 
 def tap_offsets(conv: Dense, frame: Frame) -> np.ndarray:
     """Where in a frame the taps of an output lie, from its first on."""
     (kh, kw), (dh, dw) = conv.window.kernel, conv.window.dilation
-    return ((np.arange(kh)[:, None] * dh * frame.w + np.arange(kw) * dw) * frame.lanes).ravel()
+    return (np.arange(kh)[:, None] * dh * frame.row + np.arange(kw) * dw * frame.column).ravel()
 
 
 def channel_offsets(frame: Frame, count: int) -> np.ndarray:
@@ -125,11 +138,20 @@ def channel_offsets(frame: Frame, count: int) -> np.ndarray:
     return channel // frame.lanes * frame.step + channel % frame.lanes
 
 
-def pixels_of(conv: Dense, frame: Frame) -> dict[str, int]:
-    """How a product goes through a frame, from output to output."""
-    (n, _, oh, ow), (sh, sw) = conv.y, conv.window.stride
-    return {"rows": n * oh, "n": ow, "image_rows": oh, "px": sw * frame.lanes,
-            "xrow": sh * frame.w * frame.lanes, "image_step": frame.image}
+def through(frame: Frame, shape: tuple[int, ...], stride: tuple[int, int]) -> dict[str, int]:
+    """How a product goes through a frame, from one pixel of a map of that shape to the next."""
+    (n, _, oh, ow), down, across = shape, stride[0] * frame.row, stride[1] * frame.column
+    if frame.by_pixel:
+        return {"rows": oh * ow, "n": n, "image_rows": ow, "px": frame.image, "xrow": across, "image_step": down}
+    return {"rows": n * oh, "n": ow, "image_rows": oh, "px": across, "xrow": down, "image_step": frame.image}
+
+
+def onto(frame: Frame, shape: tuple[int, ...], stride: tuple[int, int], width: int) -> dict[str, int]:
+    """And through the map that it writes, every stride-th pixel of one of that shape."""
+    (n, _, h, w), (sh, sw) = shape, stride
+    across, down, image = sw * width, sh * w * width, h * w * width
+    py, yrow, yimage = (image, across, down) if frame.by_pixel else (across, down, image)
+    return {"py": py, "yrow": yrow, "yimage": yimage, "ys": n * image}
 
 
 # ---------------------------------------------------------------- forward
@@ -150,13 +172,13 @@ def zeros(plan: TrainingBuilder, count: int) -> Storage:
 
 def forward(plan: TrainingBuilder, conv: Dense, frame: Frame, begin: int, y: Part) -> None:
     """y = w * x + b. begin: where in the frame the group's channels do."""
-    (n, o, oh, ow), i, width = conv.y, conv.x[1], plan.width
+    o, i = conv.y[1], conv.x[1]
     k = i * conv.taps
     offsets = (channel_offsets(frame, i)[:, None] + tap_offsets(conv, frame)).ravel()
     bias = zeros(plan, o) if conv.b is None else packed(plan, conv.b, o, 1)
     product(plan, y, packed(plan, conv.w, o, k, taps=k), bias, k, o, offsets, [frame.memory],
-            x=part(frame.memory, begin), **pixels_of(conv, frame), ys=n * oh * ow * width, py=width,
-            yrow=ow * width, yimage=oh * ow * width)
+            x=part(frame.memory, begin), **through(frame, conv.y, conv.window.stride),
+            **onto(frame, conv.y, (1, 1), plan.width))
 
 
 def part(memory: Storage | Placed, begin: int) -> Part:
@@ -166,11 +188,20 @@ def part(memory: Storage | Placed, begin: int) -> Part:
 
 # ---------------------------------------------------------------- back
 def back_to_weights(plan: TrainingBuilder, conv: Dense, frame: Frame, begin: int, gy: Part, gw: int) -> None:
-    """gw: for each tap the sums over shifted rows of the frame."""
+    """gw: for each tap the sums over shifted rows of the frame. gy: its pixels in the order of the frame's."""
     (n, o, oh, ow), width = conv.y, plan.width
-    where = pixels_of(conv, frame) | {"x": part(frame.memory, begin), "xs": frame.step, "g": gy,
-                                             "ys": n * oh * ow * width}
+    where = through(frame, conv.y, conv.window.stride) | {"x": part(frame.memory, begin), "xs": frame.step, "g": gy,
+                                                          "ys": n * oh * ow * width}
     weight_gradient(plan, gw, o, conv.x[1], tap_offsets(conv, frame), where, [frame.memory, gy])
+
+
+def in_order_of(plan: TrainingBuilder, frame: Frame, gy: Placed) -> Placed:
+    """gy with its pixels in the order of a frame's."""
+    if not frame.by_pixel:
+        return gy
+    moved = framed(plan, Lazy(gy), gy.shape[2:], 0, 0, True).memory
+    assert isinstance(moved, Storage)
+    return Placed.whole(gy.shape, moved)
 
 
 def back_to_few_channels(plan: TrainingBuilder, conv: Dense, frame: Frame, gy: LazyGradient, gw: int) -> None:
@@ -179,7 +210,7 @@ def back_to_few_channels(plan: TrainingBuilder, conv: Dense, frame: Frame, gy: L
     layer = pointwise.Layer(i * conv.taps, o, n * oh * ow, conv.w)
     offsets = np.zeros(blocks(layer.inputs, width) * width, np.int64)
     offsets[:layer.inputs] = (channel_offsets(frame, i)[:, None] + tap_offsets(conv, frame)).ravel()
-    where = pixels_of(conv, frame)
+    where = through(frame, conv.y, conv.window.stride)
     gathered = {name: where[name] for name in ("px", "xrow", "image_rows", "image_step")} | {
         "x": part(frame.memory, 0), "ow": ow, "soff": plan.table(lambda: offsets)}
     pointwise.back(plan, layer, None, gy, gw, None, gathered, [frame.memory])
@@ -189,7 +220,7 @@ def gradient_frame(plan: TrainingBuilder, conv: Dense, gy: Placed) -> tuple[Fram
     """gy in frames in which every tap of every input finds its output, and how far down and in it lies."""
     rows, columns = conv.phases()
     (top, h), (left, w) = (margins(axis, size) for axis, size in ((rows, conv.y[2]), (columns, conv.y[3])))
-    return framed(plan, Lazy(gy), (h, w), top, left), top, left
+    return framed(plan, Lazy(gy), (h, w), top, left, is_small(conv.x)), top, left
 
 
 def margins(axis: list[Phase], size: int) -> tuple[int, int]:
@@ -203,21 +234,20 @@ def back_to_input(plan: TrainingBuilder, conv: Dense, seen_from: tuple[Frame, in
                   add: Placed | None) -> None:
     """gx, and what is added to it, one phase of the stride after the other. seen_from: a `gradient_frame`, in which the
     group's channels have so many blocks before them."""
-    (n, i, h, w), o, width, (sh, sw) = conv.x, conv.y[1], plan.width, conv.window.stride
+    (n, i, _, w), o, width, stride = conv.x, conv.y[1], plan.width, conv.window.stride
     frame, top, left = seen_from
     none = zeros(plan, i)
     for down in conv.phases()[0]:
         for across in conv.phases()[1]:
             kept = (down.taps[:, None] * conv.window.kernel[1] + across.taps).ravel()
-            seen = ((down.outputs[:, None] + top) * frame.w + across.outputs + left).ravel() * width
-            at = (down.first * w + across.first) * width
+            seen = ((down.outputs[:, None] + top) * frame.row + (across.outputs + left) * frame.column).ravel()
+            at = gx.start + (down.first * w + across.first) * width
             offsets = (channel_offsets(frame, o)[:, None] + seen).ravel()
-            residual = {} if add is None else {"r": Part(add.stores[0], gx.start + at)}
-            product(plan, Part(gx.storage, gx.start + at), turned(plan, conv, kept) if len(kept) else 0, none,
-                    o * len(kept), i, offsets, [frame.memory, add], x=part(frame.memory, begin * frame.step),
-                    rows=n * down.extent, n=across.extent, image_rows=down.extent, px=width, xrow=frame.w * width,
-                    image_step=frame.image, ys=n * h * w * width, py=sw * width,
-                    yrow=sh * w * width, yimage=h * w * width, **residual)
+            residual = {} if add is None else {"r": Part(add.stores[0], at)}
+            product(plan, Part(gx.storage, at), turned(plan, conv, kept) if len(kept) else 0, none, o * len(kept), i,
+                    offsets, [frame.memory, add], x=part(frame.memory, begin * frame.step),
+                    **through(frame, (n, i, down.extent, across.extent), (1, 1)),
+                    **onto(frame, conv.x, stride, width), **residual)
 
 
 def turned(plan: TrainingBuilder, conv: Dense, kept: np.ndarray) -> Storage:

@@ -18,6 +18,8 @@ from .rule import trains
 if TYPE_CHECKING:
     from ..builder import TrainingBuilder
 
+SUM = 0  # mode of `reduce`
+
 
 @trains("cross_entropy", "soft_cross_entropy")
 def cross_entropy(plan: TrainingBuilder, node: Node) -> Iterator[None]:
@@ -85,6 +87,47 @@ def numbers_of_classes(plan: TrainingBuilder, node: Node, target: Value) -> int:
         function.class_numbers(inputs[view.space].reshape(target.shape), classes, dtype)
     plan.demands.append(demand)
     return view.space
+
+
+# ---------------------------------------------------------------- losses of pairs of numbers
+@trains("l1_loss", "mse_loss", "smooth_l1_loss", "huber_loss", "wing_loss", "binary_cross_entropy",
+        "binary_cross_entropy_with_logits", "sigmoid_focal_loss", "hinge_loss", "kl_div")
+def pairs(plan: TrainingBuilder, node: Node) -> Iterator[None]:
+    """In plain order; gradients of both, where they are wanted."""
+    x, *_ = values = list(node.inputs.values())
+    assert x is not None
+    n, reduction = extent(x.shape), node.attributes["reduction"]
+    share = 1 / {"mean": n, "batchmean": x.shape[0]}.get(reduction, 1)
+    fields, reads = pair_fields(plan, node)
+    if reduction == "none":
+        result = plan.result(node.y)
+        emit(plan, "pair_loss", reads, kh=0, high=1.0, **fields, **result)
+    else:
+        parts = min(plan.kernels.PAIR_PARTS, -(-n // plan.kernels.PAIR_BLOCK))
+        sums = plan.storage(plan.padded(parts))
+        emit(plan, "pair_loss", reads, y=sums, t=sums, kh=1, rows=parts, high=1.0, **fields)
+        emit(plan, "reduce", [sums], x=sums, rows=1, k=parts, n=1, mode=SUM, low=share, **plan.result(node.y))
+    yield
+    for to_target, value in enumerate(values[:2]):
+        if value is not None and plan.needs(value):
+            g, gx = plan.plain(plan.gradient_value(node.y)), Value(f"g({value.name})", value.shape, value.dtype)
+            emit(plan, "pair_gradient", [*reads, g], g=g, kh=int(reduction == "none"), kw=to_target,
+                 high=share, **fields, **plan.result(gx))
+            plan.give(value, gx)
+
+
+def pair_fields(plan: TrainingBuilder, node: Node) -> tuple[dict[str, Any], list[Any]]:
+    """What the kernels of a loss of pairs take both ways, and what they read."""
+    function: Any = OPS[node.op].like([None] * len(node.inputs), node.attributes)
+    x = next(iter(node.inputs.values()))
+    assert x is not None
+    parts = [None if value is None else plan.plain(value) for value in node.inputs.values()]
+    named = dict(zip(("x", "s", "a", "z"), parts))
+    numbers = np.zeros(3)
+    numbers[:] = function.constants()
+    fields = {"z": -1} | {name: part for name, part in named.items() if part is not None}
+    return (fields | {"mode": plan.kernels.PAIR_LOSSES.index(function.kind), "n": extent(x.shape),
+                      "w": plan.constant(numbers)}, [part for part in parts if part is not None])
 
 
 # ---------------------------------------------------------------- softmax

@@ -13,7 +13,7 @@ from ..values import Lazy, LazyGradient, Sums
 if TYPE_CHECKING:
     from ..builder import TrainingBuilder
 
-STRIP = 1 << 16  # elements of a strip's inputs and outputs: a quarter of a second-level cache of 1 MiB
+STRIP = 1 << 14  # elements of the inputs and outputs of a strip, which stay in the second cache with what is read next
 SHORTEST, LONGEST = 56, 504  # pixels of a strip
 FEW = 640  # pixels of a layer up to which threads share its channels
 LARGE = 1 << 18  # weights from which they do so as well: strips would fetch them again and again
@@ -96,8 +96,16 @@ def forward(plan: TrainingBuilder, layer: Layer, x: Lazy, y: Storage, sums: Stor
     plan.emit_into(y, kind="layer", **product_fields(plan, layer, layer.inputs, layer.outputs), w=weights, b=bias,
                    x=x.raw, **applied(x), ys=layer.pixels * width,
                    off=channels(plan, layer.inputs, (n if inputs else layer.pixels) * width),
+                   soff=fetched(plan, layer, layer.inputs),
                    t=plan.scratch(plan.threads * (inputs + PANEL) * n * width), sums=-1 if sums is None else sums,
                    reads=[x.raw, x.coefficients, weights, bias, sums])
+
+
+def fetched(plan: TrainingBuilder, layer: Layer, count: int) -> Any:
+    """A table of what a tile fetches for the next strip with each input that it multiplies: the lanes of a vector stand
+    for as many pixels."""
+    channel = np.arange(count)
+    return plan.table(lambda: channel // plan.width * layer.pixels * plan.width + channel % plan.width * plan.width)
 
 
 def product_fields(plan: TrainingBuilder, layer: Layer, k: int, columns: int) -> dict[str, Any]:
@@ -152,13 +160,14 @@ def back(plan: TrainingBuilder, layer: Layer, x: Lazy | None, gy: LazyGradient, 
     o, i = blocks(layer.outputs, width), blocks(layer.inputs, width)
     partial = plan.storage(lanes * o * width * i * width + plan.threads * (o + i + PANEL) * n * width)
     step = (layer.pixels if gy.coefficients is None else n) * width
-    fields: dict[str, Any] = {"gx": -1, "w": 0, "off": 0, "soff": -1, **(gathered or {})}
+    fields: dict[str, Any] = {"gx": -1, "w": 0, "off": 0, "soff": -1, "kw": -1, **(gathered or {})}
     if x is not None:
         fields, reads = fields | applied(x) | {"x": x.raw}, [x.raw, x.coefficients]
     reads = [*reads, gy.g, gy.y, gy.coefficients]
     if into is not None:
         weights = packed_back(plan, layer)
-        fields |= into.fields | {"gx": into.y, "w": weights, "off": channels(plan, layer.outputs, step)}
+        fields |= into.fields | {"gx": into.y, "w": weights, "off": channels(plan, layer.outputs, step),
+                               "kw": fetched(plan, layer, layer.outputs)}
         reads += [weights, *into.reads]
     plan.emit_into(0 if gy.y is None else gy.y, kind="layer_back",
                    **product_fields(plan, layer, layer.outputs, layer.inputs) | fields, g=gy.g, lanes=lanes,
@@ -183,7 +192,7 @@ def back_to_input(plan: TrainingBuilder, layer: Layer, gy: Placed, into: Target)
     """gx of a layer of few pixels."""
     weights, width = packed_back(plan, layer), plan.width
     plan.emit_into(into.y, kind="layer", **product_fields(plan, layer, layer.outputs, layer.inputs), **into.fields,
-                   w=weights, b=-1, x=gy, ys=layer.pixels * width,
+                   w=weights, b=-1, x=gy, soff=-1, ys=layer.pixels * width,
                    off=channels(plan, layer.outputs, layer.pixels * width),
                    t=plan.scratch(plan.threads * PANEL * layer.strip * width), reads=[gy, weights, *into.reads])
 
@@ -205,7 +214,7 @@ def back_to_weights(plan: TrainingBuilder, layer: Layer, x: Placed, gy: Placed, 
 
 def weight_gradient(plan: TrainingBuilder, gw: int, outputs: int, inputs: int, taps: np.ndarray,
                     where: dict[str, Any], reads: list[Any]) -> None:
-    """gw (outputs, inputs, taps) of inputs that lie at `taps` from the place of each pixel; gradients lie side by side."""
+    """gw (outputs, inputs, taps). taps: where they lie from the place of a pixel; gradients lie side by side."""
     width, group = plan.width, plan.kernels.WEIGHT_GROUP
     count, groups = blocks(inputs, width), -(-outputs // group)
     chunk = max(1, min(CHUNK // (group * count * width * len(taps)), -(-groups // LANES)))

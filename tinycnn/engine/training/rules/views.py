@@ -1,19 +1,23 @@
 """What moves elements, forward and back: most gradients are only seen in the order of what they belong to."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...graph import Node, Value
+from ...layout import Part
 from ...lowering import RULES
 from ...lowering.moves import BLOCKS, axes_of, cut, sole_input
-from ...views import Axis, View, dense
+from ...views import Axis, View
+from ..host import on_host
 from .rule import trains
 
 if TYPE_CHECKING:
     from ..builder import TrainingBuilder
+
+MOST_TIMES = 16  # that an element may be taken, before Python adds up what came of it
 
 
 def like(x: Value) -> Value:
@@ -94,90 +98,98 @@ def concat(plan: TrainingBuilder, node: Node) -> Iterator[None]:
         begin += x.shape[axis]
 
 
-@trains("split")
-def split(plan: TrainingBuilder, node: Node) -> Iterator[None]:
-    """The parts, each moved to its place."""
+@trains("split", "getitem")
+def parts(plan: TrainingBuilder, node: Node) -> Iterator[None]:
+    """The gradients of parts, each moved to its place; what is no part has zeros."""
+    x, index = sole_input(node), node.attributes.get("index", ())
+    each = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(i, (np.ndarray, list, bool, np.bool_)) for i in each):
+        yield from taken(plan, node, numbers_of(x)[index].ravel())
+        return
     RULES[node.op](plan, node)
     yield
-    x, axis = sole_input(node), node.attributes["axis"] % len(node.y.shape)
     if not plan.needs(x):
         return
-    gx, axes = like(x), dense(x.shape)
-    target = plan.target(gx)
-    begins = np.cumsum([0, *node.attributes["sizes"]]).tolist()
-    for value, begin in zip(node.outputs, begins):
-        part = [a._replace(extent=n) for a, n in zip(axes, value.shape)]
-        plan.move(plan.view(plan.gradient_value(value)), target.with_axes([part]).moved(axes[axis], begin))
+    gx, places = like(x), [like(value) for value in node.outputs]
+    zeros(plan, gx)
+    RULES[node.op](plan, Node(node.op, {"x": gx}, node.attributes, places))  # the same parts of gx
+    for value, place in zip(node.outputs, places):
+        plan.move(plan.view(plan.gradient_value(value)), plan.view(place))
     plan.give(x, gx)
-
-
-@trains("getitem")
-def getitem(plan: TrainingBuilder, node: Node) -> Iterator[None]:
-    """Zeros, and what was taken moved back."""
-    RULES[node.op](plan, node)
-    yield
-    x = sole_input(node)
-    if not plan.needs(x):
-        return
-    taken = np.arange(np.prod(x.shape, dtype=int)).reshape(x.shape)[node.attributes["index"]].ravel()
-    give_taken(plan, node, taken)
 
 
 @trains("pad")
 def pad(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     """What lies inside the frame; where the frame has copies, these belong to what they are copies of."""
+    x, pads, mode = sole_input(node), node.attributes["pads"], node.attributes["mode"]
+    if mode != "constant":
+        yield from taken(plan, node, np.pad(numbers_of(x), pads, "edge" if mode == "replicate" else mode).ravel())
+        return
     RULES[node.op](plan, node)
     yield
-    x, pads, mode = sole_input(node), node.attributes["pads"], node.attributes["mode"]
-    if not plan.needs(x):
-        return
-    if mode != "constant":
-        numbers = np.arange(np.prod(x.shape, dtype=int)).reshape(x.shape)
-        give_taken(plan, node, np.pad(numbers, pads, "edge" if mode == "replicate" else mode).ravel())
-        return
-    inside = tuple([slice(before, before + n) for (before, _), n in zip(pads, x.shape)])
-    plan.give(x, lowered(plan, "getitem", plan.gradient_value(node.y), like(x), index=inside))
+    if plan.needs(x):
+        inside = tuple([slice(before, before + n) for (before, _), n in zip(pads, x.shape)])
+        plan.give(x, lowered(plan, "getitem", plan.gradient_value(node.y), like(x), index=inside))
 
 
-def give_taken(plan: TrainingBuilder, node: Node, taken: np.ndarray) -> None:
-    """The gradient of x, whose elements of these numbers, in row-major order, made up y.
-
-    One operation for each time that an element may have been taken: as many moves, added up.
-    """
-    x, g = sole_input(node), plan.gradient_value(node.y)
-    order = np.argsort(taken, kind="stable")
-    ranks = np.empty(len(taken), np.intp)  # how often each element has been taken before
-    ordered = taken[order]
-    first = np.append(True, ordered[1:] != ordered[:-1])
-    starts = np.maximum.accumulate(np.where(first, np.arange(len(taken)), 0))
-    ranks[order] = np.arange(len(taken)) - starts
-    source = plan.plain(g)
-    total: Value | None = None
-    for rank in range(int(ranks.max(initial=0)) + 1):
-        here = np.flatnonzero(ranks == rank)
-        once = moved_back(plan, x, source, here, taken[here])
-        if total is not None:
-            both = like(x)
-            plan.add_up(both, total, once)
-            once = both
-        total = once
-    assert total is not None
-    plan.give(x, total)
+def numbers_of(x: Value) -> np.ndarray:
+    """The number of each element of a value, in row-major order."""
+    return np.arange(np.prod(x.shape, dtype=int)).reshape(x.shape)
 
 
-def moved_back(plan: TrainingBuilder, x: Value, source: Any, here: np.ndarray, to: np.ndarray) -> Value:
-    """Zeros like x, but for some elements of `source` that go to places of their own."""
-    gx = like(x)
+def zeros(plan: TrainingBuilder, gx: Value) -> View:
+    """A value in plain order that is zero as yet."""
     target = plan.target(gx)
     plan.emit_into(target.address, kind="fill", n=target.size, low=0.0, reads=[*target.stores])
+    return target
+
+
+def taken(plan: TrainingBuilder, node: Node, numbers: np.ndarray) -> Iterator[None]:
+    """A node whose output is made of elements of x that have these numbers.
+
+    An element may be taken several times: for each time one move, and these are added up; many times: by the tape.
+    """
+    times = earlier(numbers)
+    most = int(times.max()) + 1
+    if most > MOST_TIMES:
+        yield from on_host(plan, node)
+        return
+    RULES[node.op](plan, node)
+    yield
+    x = sole_input(node)
+    if not plan.needs(x):
+        return
+    g = plan.plain(plan.gradient_value(node.y))
+    gx = moved_back(plan, x, g, np.flatnonzero(times == 0), numbers)
+    for time in range(1, most):
+        both = like(x)
+        plan.add_up(both, gx, moved_back(plan, x, g, np.flatnonzero(times == time), numbers))
+        gx = both
+    plan.give(x, gx)
+
+
+def earlier(numbers: np.ndarray) -> np.ndarray:
+    """How often each number has come before."""
+    order = np.argsort(numbers, kind="stable")
+    ordered, at = numbers[order], np.arange(len(numbers))
+    begins = np.append(True, ordered[1:] != ordered[:-1])
+    result = np.empty(len(numbers), np.intp)
+    result[order] = at - np.maximum.accumulate(np.where(begins, at, 0))
+    return result
+
+
+def moved_back(plan: TrainingBuilder, x: Value, g: Part, here: np.ndarray, numbers: np.ndarray) -> Value:
+    """Zeros like x, but for those elements of g `here` that go to places of their own."""
+    gx = like(x)
+    target = zeros(plan, gx)
     storage = target.storage
     assert storage is not None
-    sparse = numbered(len(to), lambda: storage.offset + to, target.stores)
-    plan.move(numbered(len(here), lambda: source.storage.offset + source.start + here, (source.storage,)), sparse)
+    plan.move(numbered(len(here), lambda: g.storage.offset + g.start + here, (g.storage,)),
+              numbered(len(here), lambda: storage.offset + numbers[here], target.stores))
     return gx
 
 
-def numbered(count: int, places: Any, stores: tuple[Any, ...]) -> View:
+def numbered(count: int, places: Callable[[], np.ndarray], stores: tuple[Any, ...]) -> View:
     """Elements that lie wherever a table says."""
     return View((Axis(count, 0, 1),), table=places, stores=stores)
 
