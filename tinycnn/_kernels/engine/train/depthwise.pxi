@@ -30,7 +30,7 @@ cdef void pack_depthwise(const Op *g, const Run *run, int t, int threads) noexce
 
 
 # ---------------------------------------------------------------- frames
-cdef struct Frame:              # rows of `width` columns, of which [begin, stop) are of the map, the first being its column `first`
+cdef struct Frame:              # rows of `width` columns; [begin, stop) are of the map, the first being its column `first`
     real *rows
     ix size
     ix width
