@@ -27,8 +27,9 @@ class Everything(nn.Module):
         return self.last(F.dropout(F.global_avg_pool2d(self.three(self.again(x)) + x).flatten(1), 0.25))
 
 
-NETS = {"everything": Everything, "residual": lambda: Residual(F.relu6), "excited": lambda: Excited(F.silu, F.sigmoid),
-        "shuffled": lambda: Shuffled(34), **{f"drop {name}": lambda how=how: Dropped(how) for name, how in DROPS.items()}}
+NETS = {"everything": Everything, "residual": lambda: Residual(F.relu6), "shuffled": lambda: Shuffled(34),
+        "excited": lambda: Excited(F.silu, F.sigmoid),
+        **{f"drop {name}": lambda how=how: Dropped(how) for name, how in DROPS.items()}}
 
 
 @pytest.mark.parametrize("threads", [1, 2])

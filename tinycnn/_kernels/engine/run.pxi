@@ -258,7 +258,8 @@ cdef class Executor:
         cdef const Op *ops
         cdef int threads = 1 if alone() else self.threads
         cdef double *clock = NULL
-        require(arena.shape[0] > 0, "Executor.run: arena must not be empty")
+        require(arena.shape[0] > 0 and <size_t>&arena[0]%64 == 0,
+                "Executor.run: arena must not be empty, and must begin at a line of the cache")
         require(0 <= first < count <= self.ops.shape[0], "Executor.run: first and stop must be of operations")
         if times is not None:
             require(times.shape[0] == self.ops.shape[0], "Executor.run: times must have an element for each operation")

@@ -232,14 +232,13 @@ def pack_depthwise(f: Fields) -> Iterator[Span]:
 def depthwise_train(f: Fields) -> Iterator[Span]:
     """See depthwise.pxi."""
     x, y, weights = window(f)
-    frame, band = forward_frame(f, f.width), min(f.rows, f.oh) * f.ow * f.width
-    if f.px < frame or f.py < band:
-        raise PlanError(f"{f.px} and {f.py} elements for a frame of {frame} and a band of {band}")
+    if f.px < forward_frame(f, f.width):
+        raise PlanError(f"{f.px} elements for a frame of {forward_frame(f, f.width)}")
     yield arena(f.x, x)
     yield arena(f.y, y, written=True)
     yield arena(f.w, weights)
     yield from coefficients(f, f.a)
-    yield arena(f.t, f.threads * (f.px + f.py), written=True)
+    yield arena(f.t, f.threads * f.px, written=True)
     yield from sums_of_images(f)
 
 

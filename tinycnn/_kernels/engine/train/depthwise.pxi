@@ -6,7 +6,7 @@
 #
 #     for each plane, for each band of `rows` output rows
 #         z into a frame of zeros that stays in the second cache: all columns that a tap may see
-#         the tiles of ../depthwise.pxi, of which none is at a border; large maps by way of a band that is near, too
+#         the tiles of ../depthwise.pxi, of which none is at a border
 #         sums of y and of its squares while it is there, about the mean of the first band
 #
 # Weights, torch's (C, 1, kh, kw), are packed before: [block][tap] vectors, then the same with the last tap first (for gx),
@@ -30,7 +30,7 @@ cdef void pack_depthwise(const Op *g, const Run *run, int t, int threads) noexce
 
 
 # ---------------------------------------------------------------- frames
-cdef struct Frame:              # rows of `width` columns, of which [begin, stop) are of the map, the first being its column `first`
+cdef struct Frame:              # rows of `width` columns; [begin, stop) are of the map, the first being its column `first`
     real *rows
     ix size
     ix width
@@ -129,31 +129,23 @@ cdef inline void add_moments(Moments *o, const real *y, ix n, bint begin) noexce
 
 
 cdef void depthwise_train(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """w: packed weights; rows: of a band; px, py: room for a frame and for what comes of it, in `t` for each thread.
-
-    A run of sums is a plane.
-    """
+    """w: packed weights; rows: of a band; px: room for a frame, in `t` for each thread.  A run of sums is a plane."""
     cdef Op o = g[0]
     cdef ix plane, planes = g.blocks*g.images, row, rows, taps = g.kh*g.kw, block
     cdef Frame frame
-    cdef real *near = run.arena + g.t + t*(g.px + g.py) + g.px
     cdef real *y
     cdef Moments sum
-    cdef bint far = goes_far(run.arena + g.y, planes*g.oh*g.ow*VW)
     o.wd, o.left = seen(g.ow, g.sw, g.kw, g.dw), 0
-    set_frame(&frame, near - g.px, g.px, o.wd, g.left, g.wd)
+    set_frame(&frame, run.arena + g.t + t*g.px, g.px, o.wd, g.left, g.wd)
     sum.about = sum.first = sum.second = vzero()
     for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         block, row = plane//g.images, 0
         while row < g.oh:
             rows, y = min(g.rows, g.oh - row), run.arena + g.y + (plane*g.oh + row)*g.ow*VW
             frame_x(g, run, plane, row*g.sh - g.top, seen(rows, g.sh, g.kh, g.dh), &frame)
-            correlate(&o, frame.rows, run.arena + g.w + block*taps*VW, run.arena + g.w + (2*g.blocks*taps + block)*VW,
-                      near if far else y, rows)
+            correlate(&o, frame.rows, run.arena + g.w + block*taps*VW, run.arena + g.w + (2*g.blocks*taps + block)*VW, y, rows)
             if g.sums >= 0:
-                add_moments(&sum, near if far else y, rows*g.ow, row == 0)
-            if far:
-                far_run(near, y, rows*g.ow)
+                add_moments(&sum, y, rows*g.ow, row == 0)
             row += rows
         if g.sums >= 0:
             store_moments(g, run, plane%g.images, block, g.oh*g.ow, sum.about, sum.first, sum.second)

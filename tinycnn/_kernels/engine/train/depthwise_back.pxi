@@ -293,7 +293,8 @@ cdef void back_band(Back *o, const Run *run, ix plane, vf *sums) noexcept nogil:
 cdef void depthwise_back(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """gx (-1: not wanted) and r: [image][block][taps, gb] sums, for depthwise_weights (-1: not wanted).
 
-    w: packed weights; b: -1: gb is not wanted; y: what c applies to; px, py, ys: room for the frames of z, of gy, and for all three, in `t`.
+    w: packed weights; b: -1: gb is not wanted; y: what c applies to; px, py, ys: room for the frames of z, of gy, and for
+    all three, in `t`.
     """
     cdef ix plane, planes = g.blocks*g.images, row, taps = g.kh*g.kw
     cdef vf sums[2]

@@ -68,13 +68,6 @@ cdef inline bint goes_far(const real *y, ix size) noexcept nogil:
     return size*<ix>sizeof(real) > FAR and <size_t>y % (VW*sizeof(real)) == 0
 
 
-cdef inline void far_run(const real *x, real *y, ix n) noexcept nogil:
-    """n vectors."""
-    cdef ix i
-    for i in range(n):
-        vstream(y + i*VW, vload(x + i*VW))
-
-
 # ---------------------------------------------------------------- slopes of activations
 cdef inline vf mish_slope(vf x) noexcept nogil:
     """Of x n / (n + 2), n = e (e + 2), e = e^x: n / (n + 2) + 4 x e (e + 1) / (n + 2)^2."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..builder import TrainingBuilder
 
 OF_Y = 32  # lazy.pxi: the slope is told from the result
-FROM_RESULT = {"sigmoid", "tanh", "relu", "relu6"}
+FROM_RESULT = {"relu": 0, "relu6": 0, "sigmoid": OF_Y, "tanh": OF_Y}  # what that adds to the number of an activation
 
 
 def bounds(plan: TrainingBuilder, node: Node) -> tuple[float, float]:
@@ -68,7 +68,7 @@ def stored(plan: TrainingBuilder, node: Node, fields: dict[str, Any]) -> Iterato
     g, kept = plan.gradient(node.y), lazy
     if lazy.coefficients is None and node.op in FROM_RESULT:
         kept = Lazy(plan.whole(node.y))
-        fields = fields | {"activation": fields["activation"] and fields["activation"] + OF_Y}
+        fields = fields | {"activation": fields["activation"] + FROM_RESULT[node.op]}
     common = {"kind": "gate_sums", **whole_map(plan, g), **fields, "rows": RUN, "mode": 0, "x": kept.raw, "g": g,
               "px": plan.width, "reads": read(kept.raw, g)}
     if lazy.coefficients is None:

@@ -65,11 +65,11 @@ def pack(plan: TrainingBuilder, node: Node) -> dict[str, Any]:
 
 def emit_forward(plan: TrainingBuilder, node: Node, lazy: Lazy, fields: dict[str, Any]) -> None:
     """y, and its moments."""
-    frame, band = forward_frame(SimpleNamespace(**fields), plan.width), fields["rows"] * fields["ow"] * plan.width
+    frame = forward_frame(SimpleNamespace(**fields), plan.width)
     y = Placed.whole(node.y.shape, Storage(0))
     sums = plan.sums[node.y] = room_for_sums(plan, y, y.pixels)
     plan.emit(node.y, kind="depthwise_train", **fields, **loading(lazy), sums=sums.storage, px=frame,
-              py=band, t=plan.scratch(plan.threads * (frame + band)), reads=read(lazy.raw, lazy.coefficients, fields["w"], sums))
+              t=plan.scratch(plan.threads * frame), reads=read(lazy.raw, lazy.coefficients, fields["w"], sums))
 
 
 def emit_back(plan: TrainingBuilder, node: Node, lazy: Lazy, fields: dict[str, Any]) -> None:
