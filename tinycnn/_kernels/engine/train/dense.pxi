@@ -1,5 +1,5 @@
-# What convolutions with more than one tap, or a stride, need besides: frames of zeros around maps, in which every tap finds its
-# input, products with weights that are in the arena, and the gradient of a bias.
+# What convolutions with more than one tap, or a stride, need besides: frames of zeros around maps, in which every tap finds
+# its input, products with weights that are in the arena, and the gradient of a bias.
 
 
 cdef void fill_columns(const real *x, real *y, ix py, ix begin, ix end, ix count) noexcept nogil:
@@ -23,8 +23,8 @@ cdef void apply_columns(const real *x, real *y, ix py, ix n, const real *a, vf l
 
 
 cdef void frame(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """Maps (h, wd) into frames (oh, ow) of zeros, `top` down and `left` in. a: what is applied to the map, but not to the zeros
-    around it. Of a frame, columns are py apart, rows yrow, images yimage and blocks ys: where maps are small, images may lie
+    """Maps (h, wd) into frames (oh, ow) of zeros, `top` down and `left` in. a: what is applied to the map, but not to the
+    zeros around it. Of a frame, columns are py apart, rows yrow, images yimage and blocks ys: where maps are small, images may lie
     side by side for each pixel."""
     cdef ix item, plane, row, items = g.blocks*g.images*g.oh
     cdef const real *x

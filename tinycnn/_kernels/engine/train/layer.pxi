@@ -15,6 +15,9 @@
 #
 # for the activation and the batch norm that made the input: raw is what that norm read.  How many pixels a strip has depends
 # on shapes alone, and so do the sums: sums[strip][block][2][VW].
+#
+# While the first panel of a strip is multiplied, each tile fetches what its own pixels will read in the next strip; where
+# there is one strip alone, each panel the next one's weights.
 
 cdef enum:
     TYPICAL_TILE = 10           # pixels of a tile, or more: the next panel's weights are fetched in as many steps
@@ -92,7 +95,8 @@ cdef void finish_block(const Results *o, const real *v, ix block, ix first, ix n
         run_moments(v, n, sums_at(g, o.run, strip, block))
 
 
-cdef void panel_results(const Results *o, Tile *tile, const real *z, ix block, int NB, ix first, ix n, ix strip) noexcept nogil:
+cdef void panel_results(const Results *o, Tile *tile, const real *z, ix block, int NB, ix first, ix n,
+                        ix strip) noexcept nogil:
     """The panel from a block of outputs on, of n pixels from `first` on."""
     cdef real zeros[3*VW]
     cdef real *y = o.y + block*o.ys + first*VW
@@ -124,15 +128,15 @@ cdef void strip_results(const Results *o, Tile *tile, const real *z, ix first, i
 
 
 cdef inline void set_tile(Tile *tile, const Op *g, const Run *run) noexcept nogil:
-    """Tiles that only add up, and fetch nothing but (again and again) the first of their weights."""
+    """Tiles that only add up, and as long as nobody tells them otherwise fetch but the first of their weights."""
     tile.g, tile.off, tile.ahead, tile.step = g, run.tables + g.off, run.arena + g.w, 0
     tile.low, tile.high, tile.swish, tile.bare, tile.far = -INFINITY, INFINITY, False, False, NULL
 
 
 cdef void layer(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """rows: strips of n of the pixels; off: where the k inputs of a strip's first pixel lie, from a thread's scratch or, where
-    nothing is applied (a: -1), from the strip's first pixel on; soff: where to fetch from the next strip on, while its k-th input
-    is multiplied; -1: nowhere. t: scratch, per thread [block of inputs][n] and [3][n]."""
+    """rows: strips of n of the pixels; off: where the k inputs of a strip's first pixel lie, from a thread's scratch or,
+    where nothing is applied (a: -1), from the strip's first pixel on; soff: what a tile fetches of the next strip with each
+    input that it multiplies, -1: nothing. t: scratch, per thread [block of inputs][n] and [3][n]."""
     cdef ix strip, first, n, block, inputs = (g.k + VW - 1)//VW if g.a >= 0 else 0
     cdef bint alone = g.rows == 1       # one strip: threads share its panels
     cdef real *scratch = run.arena + g.t + t*(inputs + 3)*g.n*VW

@@ -69,8 +69,9 @@ cdef inline Ahead next_strip(const Op *g, const Run *run, ix first) noexcept nog
 
 
 cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """k outputs (g, y: ys from block to block), `blocks` of inputs (x, gx, r, add: xs); rows: strips of n of the pixels; lanes: 0
-    where gw is not wanted; gx: -1 where it is not; w: packed with inputs as columns; off: where the k gradients of a pixel lie;
+    """k outputs (g, y: ys from block to block), `blocks` of inputs (x, gx, r, add: xs); rows: strips of n of the pixels;
+    lanes: 0 where gw is not wanted; gx: -1 where it is not; w: packed with inputs as columns; off: where the k gradients
+    of a pixel lie;
     soff: where taps lie that are gathered, of rows of ow pixels; else -1; kw: a table of what
     a tile of gx fetches of the next strip's g with each gradient that it multiplies; -1: nothing is fetched.
     t: scratch: the sums of all lanes, then per thread [block of outputs][n], [block of inputs][n] and [3][n]."""
@@ -97,8 +98,8 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
             next = next_strip(g, run, first + pixels.n)
             if g.lanes > 0:
                 z = inputs_of(g, run, first, pixels.n, scratch + outputs*g.n*VW, &zs)
-                weight_tiles(&pixels, &next if g.kw >= 0 and strip + 1 < end else NULL, z, zs, g.blocks, NULL, 1, d, ds, 0, groups, sums,
-                             strip > begin)
+                weight_tiles(&pixels, &next if g.kw >= 0 and strip + 1 < end else NULL, z, zs, g.blocks, NULL, 1, d, ds,
+                             0, groups, sums, strip > begin)
             if g.gx >= 0:
                 if g.kw >= 0 and strip + 1 < end:
                     tile.far, tile.ahead = run.tables + g.kw, next.g

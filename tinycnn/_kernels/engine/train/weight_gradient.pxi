@@ -96,7 +96,8 @@ cdef inline void fetch_block(Pixels *pixels, const Ahead *next, ix i) noexcept n
         pixels.step = 0
 
 
-cdef void weight_tiles(Pixels *pixels, const Ahead *next, const real *x, ix xs, ix blocks, const int32_t *off, ix taps, const real *d,
+cdef void weight_tiles(Pixels *pixels, const Ahead *next, const real *x, ix xs, ix blocks, const int32_t *off, ix taps,
+                       const real *d,
                        ix ds, ix first, ix last, real *sums, bint more) noexcept nogil:
     """Groups [first, last) of outputs of a strip, all inputs and taps. d: gradients of the strip's first pixel, ds apart from
     block to block; next: NULL: nothing is fetched; off: where a tap begins (NULL: there is one)."""
@@ -172,8 +173,8 @@ cdef void store_groups(const Op *g, const Run *run, const real *sums, ix first, 
 
 
 cdef void weight_gradient(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """k outputs, of which a chunk has `wd` groups; h inputs in `blocks`; kh taps at `off` from x; rows of n pixels, oh of them a
-    strip; mode: the number of the array of gradients. t: scratch, per thread the sums of a chunk."""
+    """k outputs, of which a chunk has `wd` groups; h inputs in `blocks`; kh taps at `off` from x; rows of n pixels, oh of
+    them a strip; mode: the number of the array of gradients. t: scratch, per thread the sums of a chunk."""
     cdef ix groups = (g.k + WEIGHT_ROWS - 1)//WEIGHT_ROWS, chunks = (groups + g.wd - 1)//g.wd, chunk, last, row
     cdef real *sums = run.arena + g.t + t*g.wd*WEIGHT_ROWS*g.blocks*g.kh*VW
     cdef Pixels pixels
@@ -189,8 +190,8 @@ cdef void weight_gradient(const Op *g, const Run *run, int t, int threads) noexc
 
 
 cdef void add_lanes(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """The partial sums that a layer left at t, one behind the other, added in order: k outputs, h inputs in `blocks`; mode: the
-    number of the array of gradients."""
+    """The partial sums that a layer left at t, one behind the other, added in order: k outputs, h inputs in `blocks`;
+    mode: the number of the array of gradients."""
     cdef ix groups = (g.k + WEIGHT_ROWS - 1)//WEIGHT_ROWS, size = WEIGHT_ROWS*g.blocks*VW, group, lane, i
     cdef real *sums
     cdef vf v

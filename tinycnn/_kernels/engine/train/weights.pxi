@@ -21,7 +21,8 @@ cdef inline real *panel_of(real *y, ix block, ix blocks, ix k, ix *step) noexcep
     return y + (first*k + block - first)*VW
 
 
-cdef inline void pack_square(const real *w, ix px, ix columns, ix taps, const int32_t *places, real *y, ix step) noexcept nogil:
+cdef inline void pack_square(const real *w, ix px, ix columns, ix taps, const int32_t *places, real *y,
+                             ix step) noexcept nogil:
     """Up to VW columns by up to VW taps. places: where each tap goes, -1: nowhere; NULL: in order."""
     cdef vf square[VW]
     cdef ix i
