@@ -9,6 +9,7 @@ from engine_nets import MODELS
 from model_oracles import FACTS
 from training_nets import Pair, needs_float64
 
+import tinycnn
 from tinycnn import models, optim
 
 pytestmark = needs_float64
@@ -56,12 +57,17 @@ def error(pair, exact):
 @pytest.mark.parametrize("name", [*EVERYDAY, *[
     pytest.param(*each.values, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
 def test_the_float32_plan_is_as_exact_as_the_tape(name):
+    """By the median of a few batches: where rounding takes an element over the threshold of a ReLU, it counts more."""
     pair, exact = (Pair(partial(built, name), optimizer=gentle, dtype=dtype) for dtype in (np.float32, np.float64))
-    exact.planned.load_state_dict(pair.planned.state_dict())
-    exact.eager.load_state_dict(pair.planned.state_dict())
-    some = batches(FEW, np.float32)
-    pair.both(some)
-    exact.both([(x.astype(np.float64), target) for x, target in some])
-    truth = exact.eager.state_dict()
-    own, plan = error(pair.eager.state_dict(), truth), error(pair.planned.state_dict(), truth)
-    assert plan <= 3 * own
+    start, ratios = pair.planned.state_dict(), []
+    for x, target in batches(5, np.float32):
+        for model in (pair.eager, pair.planned, exact.eager):
+            model.load_state_dict(start)
+        for optimizer in (*pair.optimizers, exact.optimizers[0]):
+            optimizer.state.clear()
+        pair.both([(x, target)])
+        tinycnn.manual_seed(1)
+        exact.on_tape(x.astype(np.float64), target)
+        truth = exact.eager.state_dict()
+        ratios.append(error(pair.planned.state_dict(), truth) / error(pair.eager.state_dict(), truth))
+    assert np.median(ratios) <= 3

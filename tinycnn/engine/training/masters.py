@@ -93,8 +93,8 @@ class Masters:
         """Raise RuntimeError where the data of a parameter is no longer the view that plans know."""
         for entry in self.by_view.values():
             if entry.tensor.data is not entry.view:
-                raise RuntimeError(f"{entry.name} has another array than compile_training_step gave it (by `to` or `data = "
-                                   "...`); write into it, `p.data[...] = values`, or compile a new step")
+                raise RuntimeError(f"{entry.name} has another array than compile_training_step gave it (by `to` or by "
+                                   "`data = ...`); write into it, `p.data[...] = values`, or compile a new step")
 
     def room_for_gradients(self, size: int) -> np.ndarray:
         """The array of gradients, at least so long."""

@@ -13,7 +13,6 @@ from ..trace import TraceError, trace
 from .host import Tape, total_of
 from .masters import Masters
 from .needs import after_parameters, moves_statistics
-from .rules import TRAINS
 
 Spec = tuple[tuple[int, ...], np.dtype]
 
@@ -92,7 +91,7 @@ def prepare(model: Any, loss: Any, rebuild: Callable[[list[Any]], tuple[Any, Any
     if not keep_outputs:
         del traced.result["outputs"]
     graph = traced
-    for change in (with_moving, drop_dead, *([address_channels] if "pick" in TRAINS else [])):
+    for change in (with_moving, drop_dead, address_channels):
         graph = change(graph)
     graph = frozen_part_optimised(graph, masters)
     graph.counters = traced.counters
