@@ -116,14 +116,18 @@ def kernel_extensions():
               include_path=["."])
     for unit in UNITS:
         for isa, isa_flags in isas().items():
-            for suffix, type_flags in types(unit).items():
+            for suffix, type_flags in types(unit, isa).items():
                 yield kernel_extension(unit, f"_{unit}_{isa}_{suffix}", [*isa_flags, *type_flags])
 
 
-def types(unit):
-    """The element types that a unit is built for: the engine runs in float32, and in float64 for its developers."""
+def types(unit, isa):
+    """The element types that a unit is built for: the engine runs in float32, and in float64 for its developers.
+
+    AVX2 does without float64, for the sake of the installation's size, where the generic build is there to do it.
+    """
     wanted = unit != "engine" or os.environ.get("TINYCNN_ENGINE_F64") == "1"
-    return TYPES if wanted else {"f32": TYPES["f32"]}
+    spared = isa == "avx2" and "generic" in isas()
+    return TYPES if wanted and not spared else {"f32": TYPES["f32"]}
 
 
 def kernel_extension(unit, name, flags):

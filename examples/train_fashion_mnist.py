@@ -36,6 +36,7 @@ MEAN, STD = 0.2860, 0.3530  # of the training images' pixels
 MOMENTUM, WEIGHT_DECAY = 0.9, 2e-4
 WARM_UP = 0.1  # share of all steps in which the learning rate rises
 TEST_BATCH = 500
+SIZE = (28, 28)  # of an image
 
 
 def positive(text: str) -> int:
@@ -59,6 +60,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=0.1, help="highest learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all randomness (%(default)s)")
     parser.add_argument("--threads", type=positive, help="threads (default: one for each usable CPU)")
+    parser.add_argument("--eager", action="store_true", help="steps by the tape instead of a plan: slower")
     parser.add_argument("--limit", type=positive, help="take only the first LIMIT images of each split: a quick trial")
     return parser.parse_args(arguments)
 
@@ -105,7 +107,13 @@ def train(options: argparse.Namespace) -> tuple[nn.Module, list[training.log.Row
     if options.overwrite and not options.resume:
         for old in (checkpoint.path, log.path):
             old.unlink(missing_ok=True)
-    training.fit(training.eager_step(network, losses.CrossEntropyLoss(), optimizer), train_loader, options.epochs,
+    loss = losses.CrossEntropyLoss()
+    if options.eager:
+        step = training.eager_step(network, loss, optimizer)
+    else:
+        step = tinycnn.compile_training_step(network, loss, optimizer, ((options.batch_size, 1, *SIZE),
+                                                                        (options.batch_size,)))
+    training.fit(step, train_loader, options.epochs,
                  evaluate=lambda: {"accuracy": training.accuracy(network, test_loader)},
                  schedule=schedule, log=log, checkpoint=checkpoint, resume=options.resume)
     return network, training.read_log(log.path)
@@ -125,6 +133,7 @@ def summarize(options: argparse.Namespace, network: nn.Module, rows: list[traini
     return {
         "date": datetime.date.today().isoformat(), "commit": commit(),
         "versions": {"tinycnn": tinycnn.__version__, "numpy": np.__version__, "python": platform.python_version()},
+        "steps": "eager" if options.eager else "planned",
         "machine": platform.machine(), "threads": tinycnn.get_num_threads(),
         "parameters": sum(p.size for p in network.parameters()),
         "epochs": options.epochs, "limit": options.limit,

@@ -139,7 +139,7 @@ def test_same_bits_for_any_thread_count(case, dtype, isa, share_out_everything, 
 
 def test_every_op_has_a_row():
     covered = {op for case in CASES for op in case.ops}
-    assert covered == set(OPS)
+    assert covered == set(OPS) - {"detach"}  # which traces alone have: tests/engine/test_trace.py
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,18 @@ def next_draw() -> tuple[int, int]:
     with _lock:
         _draws += 1
         return _seed, _draws - 1
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Draws within the block are taken back when it ends."""
+    global _draws
+    before = _draws
+    try:
+        yield
+    finally:
+        with _lock:
+            _draws = before
 
 
 def get_state() -> dict[str, Any]:

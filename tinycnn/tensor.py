@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .autograd import OPS, Function, Shape, backward
+from .autograd import OPS, Function, Shape, backward, tracer
 
 
 class Tensor:
@@ -96,7 +96,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same array, cut off from the tape."""
-        return Tensor._result(self.data, None, 0)
+        return Tensor._result(self.data, None, 0) if tracer() is None else OPS["detach"].apply(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.data, dtype, copy=True) if copy else np.asarray(self.data, dtype)

@@ -11,6 +11,7 @@ cdef extern from "simd.h" nogil:
     enum: TILE
     vf vload(const real *p)
     void vstore(real *p, vf v)
+    void vstream(real *p, vf v)
     vf vload_part(const real *p, Py_ssize_t n)
     void vstore_part(real *p, vf v, Py_ssize_t n)
     vf veven(vf a, vf b)

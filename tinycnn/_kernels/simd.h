@@ -58,6 +58,9 @@ enum { ROWS1 = 14, ROWS2 = 14, ROWS3 = 9, TILE_SUMS = 28 };
 enum { ROWS1 = 12, ROWS2 = 6, ROWS3 = 4, TILE_SUMS = 12 };
 #endif
 
+/* Output channels of a tile of the gradient of weights, by up to 3 vectors of input channels. */
+enum { WEIGHT_ROWS = (ROWS3 == 9 ? 8 : 4) < VW ? (ROWS3 == 9 ? 8 : 4) : VW };
+
 typedef real vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef real_int vi __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vf_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
@@ -67,6 +70,13 @@ typedef real vf_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(REAL
 
 static inline vf vload(const real *p)        { return *(const vf_unaligned *)p; }
 static inline void vstore(real *p, vf v)     { *(vf_unaligned *)p = v; }
+/* To memory, past the caches, where p is aligned for it: what nobody reads soon then takes no room in them, and its line is
+ * not fetched first. */
+#ifdef VECTOR_PREFIX
+static inline void vstream(real *p, vf v)    { JOIN(VECTOR_PREFIX, _stream_, VECTOR_SUFFIX)(p, v); }
+#else
+static inline void vstream(real *p, vf v)    { vstore(p, v); }
+#endif
 static inline vf vset(real s)                { return s - (vf){0}; }
 static inline vf vzero(void)                 { return (vf){0}; }
 static inline vf vfma(vf a, vf b, vf c)      { return a * b + c; }    /* contracted to one FMA where there is one */

@@ -56,6 +56,12 @@ def factors_of(f: Fields) -> Iterator[Span]:
     yield constants(f.b, f.blocks * f.width)
 
 
+def trained_product(f: Fields) -> Iterator[Span]:
+    """See train/dense.pxi: a product whose weights and biases are in the arena."""
+    for span in product(f):
+        yield span._replace(space="arena") if span.space == "constants" else span
+
+
 def depthwise(f: Fields) -> Iterator[Span]:
     """See depthwise.pxi."""
     positive(f, "blocks", "images", "h", "wd", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw")
@@ -76,6 +82,8 @@ def pool(f: Fields) -> Iterator[Span]:
     yield from resized(f)
     positive(f, "kh", "kw", "sh", "sw", "dh", "dw")
     yield arena(f.t, f.threads * f.wd * f.width, written=True)
+    if f.a >= 0:
+        yield arena(f.a, 4 * f.blocks * f.width)
 
 
 def global_mean(f: Fields) -> Iterator[Span]:
@@ -233,6 +241,8 @@ def touched(plan: Any, width: int, threads: int, kernels: Any) -> Iterator[Touch
         fields, name = Fields(names, kernels.KINDS, plan.ops, number, plan.tables, width, threads), "?"
         try:
             name = fields.name
+            if name not in CHECKS:
+                raise PlanError("only plans of training have that")
             spans = list(CHECKS[name](fields))
         except PlanError as error:
             raise PlanError(f"operation {number}, {name}: {error}") from None

@@ -49,6 +49,7 @@ class Node:
     path: str = ""  # of the module that called it
     before: tuple[Step, ...] = ()  # on its first input
     after: tuple[Step, ...] = ()  # on its first output
+    frozen: bool = False  # it was called within `no_grad`: nothing goes back through it
 
     @property
     def y(self) -> Value:
@@ -80,6 +81,7 @@ class Graph:
 
     def __init__(self, inputs: Sequence[Value], nodes: Sequence[Node], result: Any) -> None:
         self.inputs, self.nodes, self.result = list(inputs), list(nodes), result
+        self.counters: list[Any] = []  # Tensors that go up by 1 in each run
 
     @property
     def outputs(self) -> list[Value]:

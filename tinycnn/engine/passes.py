@@ -38,7 +38,9 @@ def copied(graph: Graph) -> Graph:
             new[value] = dataclasses.replace(value, node=twin)
             twin.outputs.append(new[value])
         nodes.append(twin)
-    return Graph(graph.inputs, nodes, restructure(graph.result, lambda value: new.get(value, value)))
+    twin_graph = Graph(graph.inputs, nodes, restructure(graph.result, lambda value: new.get(value, value)))
+    twin_graph.counters = graph.counters
+    return twin_graph
 
 
 def rewriting(change: Callable[[Graph], Graph]) -> Callable[[Graph], Graph]:

@@ -21,6 +21,7 @@ CACHE = 1 << 20  # bytes that a band of Winograd's algorithm may take: what a co
 MANY_PIXELS = 32  # from which a product waits less for its weights than it computes
 PER_FETCH = 36  # multiply-adds in the time that an element takes to come from memory
 FLOATING = ("low", "high")
+ABSENT = ("r", "s", "mode", "a", "c", "ga", "sums", "add")  # fields that are -1 unless they are given
 
 
 @dataclass
@@ -184,13 +185,18 @@ class Builder(PlainOrder):
         self.node = None
         self._look_ahead()
         for i, value in enumerate(self.graph.outputs):
-            self._write_output(value, len(self.graph.inputs) + i)
+            self.write(value, len(self.graph.inputs) + i)
+        return self.finished()
+
+    def finished(self) -> Plan:
+        """Lay out memory and write down what has been emitted."""
         size = lay_out(self.storages, self.dtype.itemsize)
         entries = [np.asarray(entries(), np.int64) for entries in self.tables]
         entries = entries if sum(map(len, entries)) else [*entries, np.zeros(1, np.int64)]  # never empty
         self.table_at = np.cumsum([0, *[len(e) for e in entries]])
         constants = self._all_constants()
-        ops = np.stack([self._row(e.fields) for e in self.emitted])
+        rows = [self._row(e.fields) for e in self.emitted]
+        ops = np.array(rows, np.int64).reshape(len(rows), len(self.kernels.FIELDS))
         return Plan(ops, constants, np.concatenate(entries).astype(np.int32), max(size, 1),
                     [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted], self.storages)
 
@@ -228,7 +234,8 @@ class Builder(PlainOrder):
                 if not self.readers[value]:
                     value.data = None
 
-    def _write_output(self, value: Value, number: int) -> None:
+    def write(self, value: Value, number: int) -> None:
+        """Leave a value in one of the caller's arrays."""
         if value in self.written:
             return
         placed = self.view(value).placed
@@ -260,7 +267,7 @@ class Builder(PlainOrder):
         """A row of an operation's fields, each in its place."""
         names, kinds = _names(self.kernels)
         row = np.zeros(len(names), np.int64)
-        row[[names["r"], names["s"], names["mode"]]] = -1
+        row[[names[name] for name in ABSENT]] = -1
         for name, value in fields.items():
             if name == "kind":
                 row[names[name]] = kinds[value]

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..autograd import Function, Shape, traced_by
+from .. import random
+from ..autograd import Function, Shape, is_grad_enabled, traced_by
 from .graph import Graph, Node, Value
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__))
@@ -79,6 +80,7 @@ class Tracer:
         self.kept: list[Any] = []  # keeps what has an entry alive: ids stay unique
         self.paths = {id(m): path for path, m in getattr(model, "named_modules", lambda: [])()}
         self.stack: list[str] = [""]
+        self.counters: list[Any] = []
         for source in ("named_parameters", "named_buffers"):
             for name, tensor in getattr(model, source, lambda: [])():
                 self._know(tensor, Value(name, tensor.data.shape, tensor.data.dtype, tensor.data))
@@ -110,11 +112,15 @@ class Tracer:
         finally:
             self.stack.pop()
 
+    def count(self, counter: Any) -> None:
+        """Note that a Tensor goes up by 1 where the network really runs."""
+        self.counters.append(counter)
+
     def record(self, function: Function) -> tuple[Any, ...]:
         """A node for a Function whose shapes are known, and tensors for its outputs."""
         inputs = {name: None if p is None else self.value(p) for name, p in zip(function.inputs, function.parents)}
         node = Node(function.op, inputs, {name: getattr(function, name) for name in function.attributes},
-                    path=self.stack[-1])
+                    path=self.stack[-1], frozen=not is_grad_enabled())
         floating = next(p.dtype for name, p in zip(function.inputs, function.parents)
                         if p is not None and name not in function.indices)
         dtype = function.result_dtype(floating)
@@ -169,6 +175,8 @@ def trace(model: Any, *examples: Any) -> Graph:
     note = Tracer(model)
     signatures = [signature(example) for example in examples]
     inputs = [note.input(f"x{i}" if i else "x", *s) for i, s in enumerate(signatures)]
-    with traced_by(note):
+    with traced_by(note), random.unchanged():
         result = note.result(model(*inputs))
-    return Graph([note.value(x) for x in inputs], note.nodes, result)
+    graph = Graph([note.value(x) for x in inputs], note.nodes, result)
+    graph.counters = note.counters
+    return graph

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import ops as F
+from ..autograd import tracer
 from ..tensor import Tensor
 from . import init
 from .layers import _positive
@@ -50,7 +51,11 @@ class BatchNorm(Module):
         y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
                          self.training, momentum, self.eps)
         if self.training:
-            self.num_batches_tracked.data += 1
+            note = tracer()
+            if note is None:
+                self.num_batches_tracked.data += 1
+            else:
+                note.count(self.num_batches_tracked)
         return y
 
 

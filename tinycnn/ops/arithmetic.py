@@ -196,6 +196,18 @@ class Clip(Unary, op="clip"):
         return gy * inside
 
 
+class Detach(Unary, op="detach"):
+    """The same numbers, to which no gradient comes: how a trace notes `Tensor.detach`."""
+
+    contiguous = False
+
+    def forward(self, x):
+        return x
+
+    def backward(self, gy):
+        return None
+
+
 class AsType(Unary, op="astype"):
     """Another element type."""
 

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import kernels
-
-
-def average_into(y: np.ndarray, x: np.ndarray, weight: float) -> None:
-    """y += weight (x - y), in place; y is contiguous."""
-    kernels(y.dtype).average_update(y.ravel(), x.ravel(), weight)
+from .flat import Flat
 
 
 class ExponentialMovingAverage:
@@ -46,17 +42,31 @@ class ExponentialMovingAverage:
         self.model, self.decay, self.warmup = model, decay, warmup
         self.updates = 0
         self.averages = self._weights()
+        self.flat: Flat | None = None
 
     def _weights(self) -> dict[str, np.ndarray]:
         """Copies of the parameters and buffers; what modules share comes once."""
         values = (*self.model.named_parameters(), *self.model.named_buffers())
         return {name: value.data.copy(order="C") for name, value in values}
 
+    def bind(self, memory: np.ndarray) -> None:
+        """Say that parameters are parts of one array (n,): their averages move into one like it, updated at once."""
+        self.flat = Flat(memory)
+
     def update(self) -> None:
         """Take in the weights as they are now."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
+        together = []
         for name, p in self.model.named_parameters():
-            average_into(self.averages[name], p.data, 1 - decay)
+            if self.flat is not None and self.flat.start(p.data) is not None:
+                self.flat.adopt("average", p.data, self.averages, name, p.data)
+                together.append(p.data)
+            else:
+                average = self.averages[name]
+                kernels(average.dtype).average_update(average.ravel(), p.data.ravel(), 1 - decay)
+        if self.flat is not None and together:
+            kernel = kernels(self.flat.memory.dtype).average_update
+            kernel(self.flat.like("average"), self.flat.memory, 1 - decay, self.flat.spans(together))
         for name, buffer in self.model.named_buffers():
             self.averages[name][...] = buffer.data
         self.updates += 1

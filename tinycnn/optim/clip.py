@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._kernels import kernels
+from .flat import in_place
 
 _NO_ZERO = 1e-6  # torch's: added to the norm that divides
 
@@ -31,19 +32,26 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0,
     >>> w.grad.round(4).tolist()
     [3.0, 4.0]
     """
-    if not max_norm >= 0 or not norm_type > 0:
-        raise ValueError(f"clip_grad_norm_: expected max_norm >= 0 and norm_type > 0, got max_norm={max_norm!r}, "
-                         f"norm_type={norm_type!r}")
     gradients = _gradients(parameters)
-    total = _norm(gradients, float(norm_type))
-    if error_if_nonfinite and not math.isfinite(total):
-        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
-    share = max_norm / (total + _NO_ZERO)
-    if not share >= 1:
-        with np.errstate(invalid="ignore"):  # infinity times 0
-            for g in gradients:
-                np.multiply(g, share, out=g)
-    return total
+    share = _share("clip_grad_norm_", gradients, _squares, max_norm, norm_type, error_if_nonfinite)
+    if share.factor is not None:
+        for g in gradients:
+            in_place(g, lambda x: kernels(x.dtype).scale_update(x, share.factor))
+    return share.norm
+
+
+def clip_flat_norm_(gradients: np.ndarray, places: np.ndarray, max_norm: float, norm_type: float = 2.0,
+                    error_if_nonfinite: bool = False) -> float:
+    """`clip_grad_norm_` of gradients that are parts of one array (n,); it gives the same bits.
+
+    places: (k, 2), the first element of each and one more than its last, ascending, as `Flat.places` has them.
+    """
+    parts = [gradients[start:stop] for start, stop in places.tolist()]
+    share = _share("clip_flat_norm_", parts, lambda _: _flat_squares(gradients, places), max_norm, norm_type,
+                   error_if_nonfinite)
+    if share.factor is not None and parts:
+        kernels(gradients.dtype).scale_update(gradients, share.factor, places)
+    return share.norm
 
 
 def clip_grad_value_(parameters: Any, clip_value: float) -> None:
@@ -58,28 +66,69 @@ def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     >>> w.grad.tolist()
     [0.5, 1.0]
     """
-    if not clip_value >= 0:
-        raise ValueError(f"clip_grad_value_: clip_value must be >= 0, got {clip_value!r}")
+    _require_value("clip_grad_value_", clip_value)
     for g in _gradients(parameters):
-        np.clip(g, -clip_value, clip_value, out=g)
+        in_place(g, lambda x: kernels(x.dtype).limit_update(x, clip_value))
+
+
+def clip_flat_value_(gradients: np.ndarray, places: np.ndarray, clip_value: float) -> None:
+    """`clip_grad_value_` of gradients that are parts of one array (n,), at `places` as `clip_flat_norm_` has them."""
+    _require_value("clip_flat_value_", clip_value)
+    if len(places):
+        kernels(gradients.dtype).limit_update(gradients, clip_value, places)
 
 
 def _gradients(parameters: Any) -> list[np.ndarray]:
     several: Iterable[Any] = [parameters] if hasattr(parameters, "grad") else parameters
-    return [p.grad for p in several if p.grad is not None]
+    return [p.grad for p in several if p.grad is not None and p.grad.size]
 
 
-def _norm(gradients: list[np.ndarray], p: float) -> float:
+def _require_value(name: str, clip_value: float) -> None:
+    if not clip_value >= 0:
+        raise ValueError(f"{name}: clip_value must be >= 0, got {clip_value!r}")
+
+
+class _Share(NamedTuple):
+    """The norm of gradients, and what they are to be multiplied with, if at all."""
+
+    norm: float
+    factor: float | None
+
+
+def _share(name: str, gradients: list[np.ndarray], squares: Callable[[list[np.ndarray]], float], max_norm: float,
+           norm_type: float, error_if_nonfinite: bool) -> _Share:
+    if not max_norm >= 0 or not norm_type > 0:
+        raise ValueError(f"{name}: expected max_norm >= 0 and norm_type > 0, got max_norm={max_norm!r}, "
+                         f"norm_type={norm_type!r}")
+    norm = _norm(gradients, squares, float(norm_type))
+    if error_if_nonfinite and not math.isfinite(norm):
+        raise RuntimeError(f"{name}: the norm of the gradients is {norm}")
+    factor = max_norm / (norm + _NO_ZERO)
+    return _Share(norm, None if factor >= 1 else factor)
+
+
+def _norm(gradients: list[np.ndarray], squares: Callable[[list[np.ndarray]], float], p: float) -> float:
     """The p-norm of all elements of all arrays."""
     if p == 2:
-        return math.sqrt(sum(map(_sum_of_squares, gradients)))
+        return math.sqrt(squares(gradients)) if gradients else 0.0
     if p == math.inf:
-        return float(np.max([np.abs(g).max(initial=0) for g in gradients], initial=0))
-    return float(sum((np.abs(g.astype(np.float64)) ** p).sum() for g in gradients)) ** (1 / p)
+        return float(np.max([np.abs(g).max() for g in gradients], initial=0))
+    return float(sum((np.abs(g.ravel().astype(np.float64)) ** p).sum() for g in gradients)) ** (1 / p)
 
 
-def _sum_of_squares(g: np.ndarray) -> float:
-    if not g.size:
-        return 0.0
-    module = kernels(g.dtype)
-    return module.sum_of_squares(g.ravel(), np.empty(-(-g.size // module.SQUARES_CHUNK)))
+# The sum of squares of all arrays: partial sums of chunks of each, added up one after the other, so that it does not
+# matter how many calls found them.
+def _squares(gradients: list[np.ndarray]) -> float:
+    partial = []
+    for g in gradients:
+        module = kernels(g.dtype)
+        partial.append(np.empty(-(-g.size // module.SQUARES_CHUNK)))
+        module.sum_of_squares(g.ravel(), partial[-1])
+    return float(np.cumsum(np.concatenate(partial))[-1])
+
+
+def _flat_squares(gradients: np.ndarray, places: np.ndarray) -> float:
+    module = kernels(gradients.dtype)
+    pieces = [(at, min(at + module.SQUARES_CHUNK, stop))
+              for start, stop in places.tolist() for at in range(start, stop, module.SQUARES_CHUNK)]
+    return module.sum_of_squares(gradients, np.empty(len(pieces)), np.array(pieces, np.intp))

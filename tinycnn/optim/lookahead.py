@@ -1,12 +1,17 @@
 """Lookahead: an optimiser runs ahead, slow weights follow; and Ranger, which is Lookahead around RAdam."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
+from .._kernels import kernels
 from .adam import RAdam
-from .average import average_into
+from .flat import in_place
 from .optimizer import Optimizer
+
+SLOW = "slow_buffer"
 
 
 class Lookahead(Optimizer):
@@ -44,27 +49,54 @@ class Lookahead(Optimizer):
         """Take charge of more parameters, whose slow weights begin with the next k steps."""
         self.optimizer.add_param_group(group)
 
+    def bind(self, memory: np.ndarray) -> None:
+        """See `Optimizer.bind`."""
+        self.optimizer.bind(memory)
+        self.flat = self.optimizer.flat
+
     def step(self) -> None:
         """One step of the optimiser; the slow weights follow if it is the k-th."""
+        self._around(self.optimizer.step)
+
+    def step_flat(self, gradients: np.ndarray, parameters: Iterable[Any]) -> None:
+        """The same, as `Optimizer.step_flat` does it."""
+        self._bound(gradients)
+        self._around(lambda: self.optimizer.step_flat(gradients, parameters))
+
+    def _around(self, step: Callable[[], None]) -> None:
         if self.steps % self.k == 0:
             for number, p in self._numbered():
                 if number not in self.state:
-                    self.state[number] = {"slow_buffer": p.data.copy(order="C")}
-        self.optimizer.step()
+                    self.state[number] = {SLOW: p.data.copy(order="C")}
+        step()
         self.steps += 1
         if self.steps % self.k == 0:
-            for number, p in self._numbered():
-                if number in self.state:
-                    slow = self.state[number]["slow_buffer"]
-                    average_into(slow, p.data, self.alpha)
-                    p.data[...] = slow
+            self._follow()
+
+    def _follow(self) -> None:
+        """The slow weights take a step towards the parameters, which then go on from there."""
+        flat, together = self.flat, []
+        for number, p in self._numbered():
+            state = self.state.get(number)
+            if state is not None and flat is not None and flat.start(p.data) is not None:
+                flat.adopt(SLOW, p.data, state, SLOW, 0.0)
+                together.append(p.data)
+            elif state is not None:
+                self._follow_one(state[SLOW], p.data)
+        if flat is not None and together:
+            kernel = kernels(flat.memory.dtype).lookahead_update
+            kernel(flat.like(SLOW), flat.memory, self.alpha, flat.spans(together))
+
+    def _follow_one(self, slow: np.ndarray, p: np.ndarray) -> None:
+        kernel = kernels(p.dtype).lookahead_update
+        in_place(p, lambda x: kernel(slow.ravel(), x, self.alpha))
 
     def _numbered(self) -> Iterable[tuple[int, Any]]:
         return enumerate(p for group in self.param_groups for p in group["params"])
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the optimiser within, the slow weights, and where in the k steps it stands."""
-        slow = {number: {"slow_buffer": kept["slow_buffer"].copy()} for number, kept in self.state.items()}
+        slow = {number: {SLOW: kept[SLOW].copy()} for number, kept in self.state.items()}
         return {"optimizer": self.optimizer.state_dict(), "state": slow, "k": self.k, "alpha": self.alpha,
                 "steps": self.steps}
 

@@ -3,12 +3,22 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .._kernels import kernels
+from .flat import Flat, in_place
+
+
+class Turn(NamedTuple):
+    """Parameters of a group that have moved equally often, about to move again."""
+
+    arrays: dict[str, float | None]  # see Optimizer.arrays
+    scalars: tuple[float, ...]
+    members: list[tuple[Any, dict[str, Any]]]  # parameters, each with its state
 
 
 class Optimizer:
@@ -19,9 +29,12 @@ class Optimizer:
 
     A subclass names the `kernel` that moves a flat array, and says what that takes besides the parameter and its
     gradient: `arrays`, which are kept in `state`, and `scalars`.  `check` refuses settings that make no sense.
+
+    Parameters that are parts of one array (`bind`) move all at once (`step_flat`), by the same kernel.
     """
 
     kernel: ClassVar[str]
+    flat: Flat | None = None  # what `bind` was given
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.param_groups: list[dict[str, Any]] = []
@@ -75,37 +88,77 @@ class Optimizer:
     # ---- what is done with it
     def step(self) -> None:
         """Move every parameter that has a gradient by one step."""
+        for turn in self._turns(lambda p: p.grad is not None):
+            for p, state in turn.members:
+                self._move(p, turn, state)
+
+    def _turns(self, moves: Callable[[Any], bool]) -> Iterator[Turn]:
+        """Those parameters that are to move: which do so together, and how. Each of them is counted on."""
         for group in self.param_groups:
             self.check(group)
-        number = 0
+        numbers = count()
         for group in self.param_groups:
-            arrays = self.arrays(group)
-            scalars: dict[int, tuple[float, ...]] = {}  # computed once for parameters that have moved equally often
-            for p in group["params"]:
-                if p.grad is not None:
+            by_step: dict[int, list[tuple[Any, dict[str, Any]]]] = {}
+            for p, number in zip(group["params"], numbers):
+                if moves(p):
                     state = self.state.setdefault(number, {})
-                    step = self.count(state)
-                    if step not in scalars:
-                        scalars[step] = self.scalars(group, step)
-                    self._move(p, arrays, state, scalars[step])
-                number += 1
+                    by_step.setdefault(self.count(state), []).append((p, state))
+            for step, members in by_step.items():
+                yield Turn(self.arrays(group), self.scalars(group, step), members)
 
-    def _move(self, parameter: Any, arrays: dict[str, float | None], state: dict[str, Any],
-              scalars: tuple[float, ...]) -> None:
+    def _move(self, parameter: Any, turn: Turn, state: dict[str, Any]) -> None:
         """One parameter, in place, by one call of the kernel on flat arrays."""
         p, g = parameter.data, parameter.grad
         if g.shape != p.shape or g.dtype != p.dtype:
             raise ValueError(f"{type(self).__name__}: the gradient of a parameter of shape {p.shape}, {p.dtype}, has "
                              f"shape {g.shape}, {g.dtype}")
         kept = []
-        for name, start in arrays.items():
+        for name, start in turn.arrays.items():
             if start is not None and name not in state:
                 state[name] = np.full(p.shape, start, p.dtype)
             kept.append(None if start is None else state[name].ravel())
-        flat = p.ravel()
-        getattr(kernels(p.dtype), self.kernel)(flat, g.ravel(), *kept, *scalars)
-        if not p.flags.c_contiguous:  # flat was a copy
-            p[...] = flat.reshape(p.shape)
+        kernel = getattr(kernels(p.dtype), self.kernel)
+        in_place(p, lambda flat: kernel(flat, g.ravel(), *kept, *turn.scalars))
+
+    # ---- all at once
+    def bind(self, memory: np.ndarray) -> None:
+        """Say that parameters, all or some, now or later, are parts of one array (n,): `step_flat` then moves these.
+
+        Their state moves into arrays laid out like it; `state`, `state_dict` and `step` are what they were.
+        """
+        self.flat = Flat(memory)
+
+    def step_flat(self, gradients: np.ndarray, parameters: Iterable[Any]) -> None:
+        """Move parameters by one step, as `step` does, but in one call of the kernel for all of a group.
+
+        gradients: (n,), laid out as the array given to `bind`.  parameters: those that have a gradient in this step;
+        all others, and those that require none, are left alone.  Raises RuntimeError without a `bind`, ValueError for
+        gradients that are not laid out so, and for a parameter that is no part of the array, as when it was replaced.
+        """
+        flat = self._bound(gradients)
+        meant = {id(p): p.data for p in parameters if p.requires_grad}
+        flat.spans(list(meant.values()))  # refuses before anything has moved
+        for turn in self._turns(lambda p: id(p) in meant):
+            kept = [None if start is None else self._gathered(flat, name, start, turn)
+                    for name, start in turn.arrays.items()]
+            kernel = getattr(kernels(flat.memory.dtype), self.kernel)
+            kernel(flat.memory, gradients, *kept, *turn.scalars, flat.spans([p.data for p, _ in turn.members]))
+
+    def _bound(self, gradients: np.ndarray) -> Flat:
+        name, flat = f"{type(self).__name__}.step_flat", self.flat
+        if flat is None:
+            raise RuntimeError(f"{name}: the optimiser does not know where parameters lie, call bind first")
+        if gradients.shape != flat.memory.shape or gradients.dtype != flat.memory.dtype:
+            raise ValueError(f"{name}: gradients have the shape {gradients.shape}, {gradients.dtype}, expected that of "
+                             f"the parameters' array, {flat.memory.shape}, {flat.memory.dtype}")
+        return flat
+
+    @staticmethod
+    def _gathered(flat: Flat, name: str, start: float, turn: Turn) -> np.ndarray:
+        """The flat array of a state, with that of all members in it."""
+        for p, state in turn.members:
+            flat.adopt(name, p.data, state, name, start)
+        return flat.like(name)
 
     def zero_grad(self) -> None:
         """Forget the gradients; the next `backward` starts from none."""

@@ -7,8 +7,8 @@ next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes
 """
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport parallel, threadid
-from libc.math cimport INFINITY, NAN, ceil, floor, round, sqrt
-from libc.stdint cimport int32_t, int64_t
+from libc.math cimport INFINITY, NAN, ceil, floor, log, round, sqrt
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -29,6 +29,7 @@ cdef extern from "simd.h" nogil:
     enum: ROWS2
     enum: ROWS3
     enum: TILE_SUMS
+    enum: WEIGHT_ROWS
     void prefetch_far(const void *p)
 
 include "op.pxi"
@@ -46,4 +47,24 @@ include "winograd.pxi"
 include "strip.pxi"
 include "rows.pxi"
 include "matmul.pxi"
+include "../philox.pxi"
+include "train/lazy.pxi"
+include "train/pool.pxi"
+include "train/loss.pxi"
+include "train/batch_norm.pxi"
+include "train/elements.pxi"
+include "train/pick.pxi"
+include "train/dropout.pxi"
+include "train/depthwise.pxi"
+include "train/depthwise_back.pxi"
+include "train/weights.pxi"
+include "train/layer.pxi"
+include "train/weight_gradient.pxi"
+include "train/layer_back.pxi"
+include "train/dense.pxi"
+include "../losses/elementwise.pxi"
+include "../losses/regression.pxi"
+include "../losses/binary.pxi"
+include "../losses/elementwise_table.pxi"
+include "train/pairs.pxi"
 include "run.pxi"

@@ -9,11 +9,33 @@ cdef enum:
     MEAN_PADDED = 2
 
 
+cdef struct Loading:            # what loading x applies, of one block
+    vf scale
+    vf shift
+    vf low
+    vf high
+
+
+cdef inline Loading loading(const Op *g, const Run *run, ix block) noexcept nogil:
+    """By the vectors at a; without these what changes nothing."""
+    cdef Loading l
+    cdef const real *a = run.arena + g.a + 4*block*VW
+    l.scale, l.shift, l.low, l.high = vset(1), vzero(), vset(<real>g.low), vset(<real>g.high)
+    if g.a >= 0:
+        l.scale, l.shift = vload(a), vload(a + VW)
+    return l
+
+
+cdef inline vf loaded(const real *x, const Loading *l, bint lazy) noexcept nogil:
+    return vclip(vfma(vload(x), l.scale, l.shift), l.low, l.high) if lazy else vload(x)
+
+
 cdef inline vf pooled(vf a, vf b, bint largest) noexcept nogil:
     return vmax_nan(a, b) if largest else a + b
 
 
-cdef inline void pool_columns(const real *x, ix first, ix rows, ix step, ix mask, ix wd, real *column, bint largest) noexcept nogil:
+cdef inline void pool_columns(const real *x, ix first, ix rows, ix step, ix mask, ix wd, real *column, bint largest,
+                              const Loading *l, bint lazy) noexcept nogil:
     """Down each of wd columns: rows first, first + step, ... of x (`mask`: of the numbers in a ring of rows); three at once, as
     in most networks."""
     cdef ix j, a = 3
@@ -22,20 +44,22 @@ cdef inline void pool_columns(const real *x, ix first, ix rows, ix step, ix mask
     cdef const real *x2 = x + (first + 2*step & mask)*wd*VW
     cdef vf v
     if rows < 3:
-        memcpy(column, x0, wd*VW*sizeof(real))
+        for j in range(wd):
+            vstore(column + j*VW, loaded(x0 + j*VW, l, lazy))
         a = 1
     else:
         for j in range(wd):
-            v = pooled(vload(x0 + j*VW), vload(x1 + j*VW), largest)
-            vstore(column + j*VW, pooled(v, vload(x2 + j*VW), largest))
+            v = pooled(loaded(x0 + j*VW, l, lazy), loaded(x1 + j*VW, l, lazy), largest)
+            vstore(column + j*VW, pooled(v, loaded(x2 + j*VW, l, lazy), largest))
     while a < rows:
         x1 = x + (first + a*step & mask)*wd*VW
         for j in range(wd):
-            vstore(column + j*VW, pooled(vload(column + j*VW), vload(x1 + j*VW), largest))
+            vstore(column + j*VW, pooled(vload(column + j*VW), loaded(x1 + j*VW, l, lazy), largest))
         a += 1
 
 
-cdef inline void pool_row(const Op *g, const real *x, ix mask, real *y, real *column, ix row, bint largest) noexcept nogil:
+cdef inline void pool_row(const Op *g, const real *x, ix mask, real *y, real *column, ix row, bint largest,
+                          const Loading *l, bint lazy) noexcept nogil:
     """An output row: first down the columns of the input rows it sees, then along the row.
 
     x: a plane, or (`mask`, numbers in it less one) a ring of its rows; column: room for a row of the input.
@@ -47,7 +71,7 @@ cdef inline void pool_row(const Op *g, const real *x, ix mask, real *y, real *co
     while below > above and first + (below - 1)*g.dh >= g.h:
         below -= 1
     if below > above:
-        pool_columns(x, first + above*g.dh, below - above, g.dh, mask, g.wd, column, largest)
+        pool_columns(x, first + above*g.dh, below - above, g.dh, mask, g.wd, column, largest, l, lazy)
     high_pad = min(first + g.kh, g.h + g.n) - first if g.mode == MEAN_PADDED else below - above
     for i in range(g.ow):
         left, from_, to = i*g.sw - g.left, 0, g.kw
@@ -66,17 +90,21 @@ cdef inline void pool_row(const Op *g, const real *x, ix mask, real *y, real *co
 
 
 cdef void pool(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """n and px: padding below and on the right, for the mean that counts it."""
+    """n and px: padding below and on the right, for the mean that counts it. a: see Loading, for the largest alone."""
+    cdef Loading l
     cdef ix item, items = g.blocks*g.images*g.oh
     cdef const real *x
     cdef real *y
     cdef real *column = run.arena + g.t + t*g.wd*VW
     for item in range(share(items, t, threads), share(items, t + 1, threads)):
         x, y = run.arena + g.x + item//g.oh*g.h*g.wd*VW, run.arena + g.y + item*g.ow*VW
-        if g.mode == LARGEST:
-            pool_row(g, x, -1, y, column, item%g.oh, True)
+        if g.mode == LARGEST and g.a >= 0:
+            l = loading(g, run, item//(g.oh*g.images))
+            pool_row(g, x, -1, y, column, item%g.oh, True, &l, True)
+        elif g.mode == LARGEST:
+            pool_row(g, x, -1, y, column, item%g.oh, True, NULL, False)
         else:
-            pool_row(g, x, -1, y, column, item%g.oh, False)
+            pool_row(g, x, -1, y, column, item%g.oh, False, NULL, False)
 
 
 cdef void adaptive_pool(const Op *g, const Run *run, int t, int threads) noexcept nogil:

@@ -59,11 +59,28 @@ cdef struct Op:
     ix add_last                 # the residual is added after the activation
     ix ahead                    # weights that a product fetches while it computes,
     ix fetch                    # so many of them
+    ix g                        # training: the gradient of the output
+    ix gx                       # the gradient of the input, to be written
+    ix gw                       # the gradient of the weights, an offset in the array of gradients
+    ix a                        # what loading x applies: [block][scale, shift, mean, 1 / std][VW]; -1: nothing
+    ix c                        # what loading g applies, c0 g + c1 y + c2: [block][3][VW]; -1: nothing
+    ix ga                       # what gates gx, laid out as a; -1: nothing
+    ix sums                     # two sums for each run of pixels: [run][block][2][VW]; -1: none
+    ix add                      # a gradient that is added to gx; -1: none
+    ix lanes                    # partial sums of gw
+    ix pixels                   # of all images' maps together
+    ix xs                       # from a block of inputs to the next one
+    ix parameters               # numbers of the caller's arrays: of all parameters,
+    ix statistics               # of running statistics,
+    ix gradients                # and of the parameters' gradients
+    ix seed                     # of what is random,
+    ix draw                     # and the number of its draw
     double low
     double high
 
 FIELDS = ("kind x y r s t w b z off soff k blocks rows n px xrow image_rows image_step ys py yrow yimage images h wd oh ow "
-          "kh kw sh sw dh dw top left mode activation add_last ahead fetch low high").split()
+          "kh kw sh sw dh dw top left mode activation add_last ahead fetch g gx gw a c ga sums add lanes pixels xs "
+          "parameters statistics gradients seed draw low high").split()
 
 cdef struct Run:
     real *arena

@@ -23,6 +23,7 @@ cdef struct Tile:
     const real *w               # the panel's weights
     const real *b
     const real *ahead           # weights to fetch while multiplying, `step` elements for each k
+    const int32_t *far          # or, in tiles_fetching, what lies there from `ahead` on
     ix step
     real low                    # what the last store clips to
     real high
@@ -31,9 +32,9 @@ cdef struct Tile:
 
 
 cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, const real *r, ix count, int M, int NB,
-                               int PX) noexcept nogil:
+                               int PX, int FAR) noexcept nogil:
     """`count` tiles of M pixels by NB vectors of channels, one after the other. PX: from a pixel's input to the next one's, where
-    that is known; else 0: an addition for each pixel and k then takes a fifth of the loop's instructions.
+    that is known; else 0: an addition for each pixel and k then takes a fifth of the loop's instructions. FAR: fetch by a table.
 
     (In a loop, so that the compiler unrolls the loops over the sums before it decides where to keep them: in registers.)
     """
@@ -53,12 +54,15 @@ cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, 
                 acc[n*M + m] = vload(tile.b + n*VW)
         for i in range(k):
             xk = x + off[i]
-            if M <= FEW:
+            if FAR:
+                prefetch_far(ahead + tile.far[i])
+            elif M <= FEW:
                 for n in range(NB):
                     prefetch_far(ahead + n*VW)
+                ahead += step
             else:
                 prefetch_far(ahead)
-            ahead += step
+                ahead += step
             for n in range(NB):
                 wv[n] = vload(w + n*VW)
             for m in range(M):
@@ -80,73 +84,83 @@ cdef inline void product_tiles(const Tile *tile, const real *x, real *y, ix ys, 
                 vstore(y + n*ys + m*VW, vclip(acc[n*M + m], low, high))
         x += M*px
         y += M*VW
+        if FAR:
+            ahead += M*VW
 
 
-cdef inline void tiles1(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int PX) noexcept nogil:
+cdef inline void tiles1(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int PX,
+                        int FAR) noexcept nogil:
     if m == ROWS1:
-        product_tiles(z, x, y, ys, r, count, ROWS1, 1, PX)
+        product_tiles(z, x, y, ys, r, count, ROWS1, 1, PX, FAR)
     elif m == 8:
-        product_tiles(z, x, y, ys, r, count, 8, 1, 0)
+        product_tiles(z, x, y, ys, r, count, 8, 1, 0, FAR)
     elif m == 4:
-        product_tiles(z, x, y, ys, r, count, 4, 1, 0)
+        product_tiles(z, x, y, ys, r, count, 4, 1, 0, FAR)
     elif m == 2:
-        product_tiles(z, x, y, ys, r, count, 2, 1, 0)
+        product_tiles(z, x, y, ys, r, count, 2, 1, 0, FAR)
     else:
-        product_tiles(z, x, y, ys, r, count, 1, 1, 0)
+        product_tiles(z, x, y, ys, r, count, 1, 1, 0, FAR)
 
 
-cdef inline void tiles2(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int PX) noexcept nogil:
+cdef inline void tiles2(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int PX,
+                        int FAR) noexcept nogil:
     if m == ROWS2:
-        product_tiles(z, x, y, ys, r, count, ROWS2, 2, PX)
+        product_tiles(z, x, y, ys, r, count, ROWS2, 2, PX, FAR)
     elif ROWS2 > 6 and m == 13:
-        product_tiles(z, x, y, ys, r, count, 13, 2, PX)
+        product_tiles(z, x, y, ys, r, count, 13, 2, PX, FAR)
     elif ROWS2 > 6 and m == 12:
-        product_tiles(z, x, y, ys, r, count, 12, 2, PX)
+        product_tiles(z, x, y, ys, r, count, 12, 2, PX, FAR)
     elif ROWS2 > 6 and m == 10:
-        product_tiles(z, x, y, ys, r, count, 10, 2, PX)
+        product_tiles(z, x, y, ys, r, count, 10, 2, PX, FAR)
     elif ROWS2 > 6 and m == 8:
-        product_tiles(z, x, y, ys, r, count, 8, 2, PX)
+        product_tiles(z, x, y, ys, r, count, 8, 2, PX, FAR)
     elif ROWS2 > 6 and m == 7:
-        product_tiles(z, x, y, ys, r, count, 7, 2, PX)
+        product_tiles(z, x, y, ys, r, count, 7, 2, PX, FAR)
     elif m == 4:
-        product_tiles(z, x, y, ys, r, count, 4, 2, 0)
+        product_tiles(z, x, y, ys, r, count, 4, 2, 0, FAR)
     elif m == 2:
-        product_tiles(z, x, y, ys, r, count, 2, 2, 0)
+        product_tiles(z, x, y, ys, r, count, 2, 2, 0, FAR)
     else:
-        product_tiles(z, x, y, ys, r, count, 1, 2, 0)
+        product_tiles(z, x, y, ys, r, count, 1, 2, 0, FAR)
 
 
-cdef inline void tiles3(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int PX) noexcept nogil:
+cdef inline void tiles3(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int PX,
+                        int FAR) noexcept nogil:
     if m == ROWS3:
-        product_tiles(z, x, y, ys, r, count, ROWS3, 3, PX)
+        product_tiles(z, x, y, ys, r, count, ROWS3, 3, PX, FAR)
     elif ROWS3 > 4 and m == 8:
-        product_tiles(z, x, y, ys, r, count, 8, 3, PX)
+        product_tiles(z, x, y, ys, r, count, 8, 3, PX, FAR)
     elif ROWS3 > 4 and m == 7:
-        product_tiles(z, x, y, ys, r, count, 7, 3, PX)
+        product_tiles(z, x, y, ys, r, count, 7, 3, PX, FAR)
     elif ROWS3 > 4 and m == 4:
-        product_tiles(z, x, y, ys, r, count, 4, 3, 0)
+        product_tiles(z, x, y, ys, r, count, 4, 3, 0, FAR)
     elif m == 2:
-        product_tiles(z, x, y, ys, r, count, 2, 3, 0)
+        product_tiles(z, x, y, ys, r, count, 2, 3, 0, FAR)
     else:
-        product_tiles(z, x, y, ys, r, count, 1, 3, 0)
+        product_tiles(z, x, y, ys, r, count, 1, 3, 0, FAR)
 
 
 cdef inline void some_tiles(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int NB,
-                             int PX) noexcept nogil:
+                             int PX, int FAR) noexcept nogil:
     if NB == 2:
-        tiles2(z, x, y, ys, r, count, m, PX)
+        tiles2(z, x, y, ys, r, count, m, PX, FAR)
     elif NB == 3:
-        tiles3(z, x, y, ys, r, count, m, PX)
+        tiles3(z, x, y, ys, r, count, m, PX, FAR)
     else:
-        tiles1(z, x, y, ys, r, count, m, PX)
+        tiles1(z, x, y, ys, r, count, m, PX, FAR)
 
 
 cdef void tiles_side_by_side(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int NB) noexcept nogil:
-    some_tiles(z, x, y, ys, r, count, m, NB, VW)
+    some_tiles(z, x, y, ys, r, count, m, NB, VW, 0)
 
 
 cdef void tiles_anywhere(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int NB) noexcept nogil:
-    some_tiles(z, x, y, ys, r, count, m, NB, 0)
+    some_tiles(z, x, y, ys, r, count, m, NB, 0, 0)
+
+
+cdef void tiles_fetching(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m, int NB) noexcept nogil:
+    """Side by side; each fetches what lies at the places of `far`, from `ahead` on, which moves along as its own pixels do."""
+    some_tiles(z, x, y, ys, r, count, m, NB, VW, 1)
 
 
 cdef inline void any_tiles(const Tile *z, const real *x, real *y, ix ys, const real *r, ix count, int m,

@@ -31,10 +31,43 @@ cdef enum:
     PRELU = 27
     ROI_POOL = 28
     ROI_ALIGN = 29
+    POOL_GRADIENT = 30
+    CROSS_ENTROPY = 31
+    LOSS_MEAN = 32
+    CROSS_ENTROPY_GRADIENT = 33
+    SOFTMAX_GRADIENT = 34
+    PACK = 35
+    LAYER = 36
+    LAYER_BACK = 37
+    ADD_LANES = 38
+    WEIGHT_GRADIENT = 39
+    FRAME = 40
+    TRAINED_PRODUCT = 41
+    BIAS_GRADIENT = 42
+    BATCH_MOMENTS = 43
+    BATCH_NORM_FINISH = 44
+    BATCH_NORM_BACK = 45
+    AFFINE_CLIP = 46
+    LAZY_MEAN = 47
+    GATE_SUMS = 48
+    SCALE_BACK = 49
+    BLEND = 50
+    PICK = 51
+    PICK_BACK = 52
+    DROPOUT = 53
+    PACK_DEPTHWISE = 54
+    DEPTHWISE_TRAIN = 55
+    DEPTHWISE_BACK = 56
+    DEPTHWISE_WEIGHTS = 57
+    PAIR_LOSS = 58
+    PAIR_GRADIENT = 59
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
-         "unary prelu roi_pool roi_align").split()
+         "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient softmax_gradient "
+         "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient batch_moments "
+         "batch_norm_finish batch_norm_back affine_clip lazy_mean gate_sums scale_back blend pick pick_back dropout "
+         "pack_depthwise depthwise_train depthwise_back depthwise_weights pair_loss pair_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -98,6 +131,66 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         select(g, run, t, threads)
     elif g.kind == MATMUL:
         matmul(g, run, t, threads)
+    elif g.kind == POOL_GRADIENT:
+        pool_gradient(g, run, t, threads)
+    elif g.kind == CROSS_ENTROPY:
+        cross_entropy(g, run, t, threads)
+    elif g.kind == LOSS_MEAN:
+        loss_mean(g, run, t, threads)
+    elif g.kind == CROSS_ENTROPY_GRADIENT:
+        cross_entropy_gradient(g, run, t, threads)
+    elif g.kind == SOFTMAX_GRADIENT:
+        softmax_gradient(g, run, t, threads)
+    elif g.kind == BATCH_MOMENTS:
+        batch_moments(g, run, t, threads)
+    elif g.kind == BATCH_NORM_FINISH:
+        batch_norm_finish(g, run, t, threads)
+    elif g.kind == BATCH_NORM_BACK:
+        batch_norm_back(g, run, t, threads)
+    elif g.kind == AFFINE_CLIP:
+        affine_clip(g, run, t, threads)
+    elif g.kind == LAZY_MEAN:
+        lazy_mean(g, run, t, threads)
+    elif g.kind == GATE_SUMS:
+        gate_sums(g, run, t, threads)
+    elif g.kind == SCALE_BACK:
+        scale_back(g, run, t, threads)
+    elif g.kind == BLEND:
+        blend(g, run, t, threads)
+    elif g.kind == PICK:
+        pick(g, run, t, threads)
+    elif g.kind == PICK_BACK:
+        pick_back(g, run, t, threads)
+    elif g.kind == DROPOUT:
+        dropout(g, run, t, threads)
+    elif g.kind == PACK_DEPTHWISE:
+        pack_depthwise(g, run, t, threads)
+    elif g.kind == DEPTHWISE_TRAIN:
+        depthwise_train(g, run, t, threads)
+    elif g.kind == DEPTHWISE_BACK:
+        depthwise_back(g, run, t, threads)
+    elif g.kind == DEPTHWISE_WEIGHTS:
+        depthwise_weights(g, run, t, threads)
+    elif g.kind == PACK:
+        pack(g, run, t, threads)
+    elif g.kind == LAYER:
+        layer(g, run, t, threads)
+    elif g.kind == LAYER_BACK:
+        layer_back(g, run, t, threads)
+    elif g.kind == ADD_LANES:
+        add_lanes(g, run, t, threads)
+    elif g.kind == WEIGHT_GRADIENT:
+        weight_gradient(g, run, t, threads)
+    elif g.kind == FRAME:
+        frame(g, run, t, threads)
+    elif g.kind == TRAINED_PRODUCT:
+        trained_product(g, run, t, threads)
+    elif g.kind == BIAS_GRADIENT:
+        bias_gradient(g, run, t, threads)
+    elif g.kind == PAIR_LOSS:
+        pairs_loss(g, run, t, threads)
+    elif g.kind == PAIR_GRADIENT:
+        pairs_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:
@@ -165,7 +258,8 @@ cdef class Executor:
         cdef const Op *ops
         cdef int threads = 1 if alone() else self.threads
         cdef double *clock = NULL
-        require(arena.shape[0] > 0, "Executor.run: arena must not be empty")
+        require(arena.shape[0] > 0 and <size_t>&arena[0]%64 == 0,
+                "Executor.run: arena must not be empty, and must begin at a line of the cache")
         require(0 <= first < count <= self.ops.shape[0], "Executor.run: first and stop must be of operations")
         if times is not None:
             require(times.shape[0] == self.ops.shape[0], "Executor.run: times must have an element for each operation")

@@ -40,7 +40,7 @@ cdef void strip_pool(const Op *d, const Run *run, const real *ring, ix ring_rows
     for c in range(d.blocks):
         for i in range(row, row + count):
             pool_row(d, ring + c*ring_rows*d.wd*VW, ring_rows - 1, run.arena + d.y + ((c*d.images + image)*d.oh + i)*d.ow*VW,
-                     column, i, True)
+                     column, i, True, NULL, False)
 
 
 cdef void strip_depthwise(const Op *d, const Run *run, const real *ring, ix ring_rows, real *strip, ix strip_rows, ix image,

@@ -1,8 +1,8 @@
 # Losses of pairs of numbers, l_i = w_i f(x_i, t_i): each of them, or their sum; and their gradients g_i w_i df/dx, df/dt.
 #
 # A loss is a few point functions on vectors, which hold the mathematics (regression.pxi, binary.pxi); a span for each,
-# which loops it over a stretch of memory (the point function is inlined); and a line in the table of
-# elementwise_calls.pxi.
+# which loops it over a stretch of memory (the point function is inlined); and a line in elementwise_table.pxi.  Training
+# plans run the same spans (engine/train/pairs.pxi).
 #
 # One pass over memory; a sum writes nothing down.  It is cut into parts by the length alone, a part into blocks: a block
 # is added up in one vector, blocks and parts in doubles, in the order of their index.  So the sum has the same bits for
@@ -74,24 +74,6 @@ cdef inline void slope_pairs(pair_point f, const Pairs *o, const real *g, bint o
         i += VW
     if i < end:
         vstore_part(gx + i, weighted_point(f, o, i, end - i)*(all if one_g else vload_part(g + i, end - i)*sign), end - i)
-
-
-cdef double run_pairs(pair_span span, const Pairs *o, real *each, ix n) noexcept nogil:
-    cdef double sums[LOSS_PARTS]
-    cdef double total = 0
-    cdef int parts = <int>min(<ix>LOSS_PARTS, (n + LOSS_BLOCK - 1)//LOSS_BLOCK)
-    cdef int part, threads = team(4*n)
-    for part in prange(parts, num_threads=threads, schedule="static"):
-        sums[part] = span(o, each, cut(n, part, parts), cut(n, part + 1, parts))
-    for part in range(parts):
-        total += sums[part]
-    return total
-
-
-cdef void run_slopes(pair_slope slope, const Pairs *o, const real *g, bint one_g, real *gx, ix n) noexcept nogil:
-    cdef int t, threads = team(4*n)
-    for t in prange(threads, num_threads=threads, schedule="static"):
-        slope(o, g, one_g, gx, cut(n, t, threads), cut(n, t + 1, threads))
 
 
 # ---------------------------------------------------------------- what point functions share

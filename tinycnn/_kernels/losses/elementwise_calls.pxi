@@ -1,33 +1,20 @@
-# The element-wise losses by name, and the two kernels that run any of them (elementwise.pxi has the loops).
-cdef struct PairLoss:
-    pair_span span
-    pair_slope slope            # of x
-    pair_slope target_slope     # of t; NULL: minus that of x
+# The two kernels that run any element-wise loss (elementwise.pxi has the loops, elementwise_table.pxi the names).
+cdef double run_pairs(pair_span span, const Pairs *o, real *each, ix n) noexcept nogil:
+    cdef double sums[LOSS_PARTS]
+    cdef double total = 0
+    cdef int parts = <int>min(<ix>LOSS_PARTS, (n + LOSS_BLOCK - 1)//LOSS_BLOCK)
+    cdef int part, threads = team(4*n)
+    for part in prange(parts, num_threads=threads, schedule="static"):
+        sums[part] = span(o, each, cut(n, part, parts), cut(n, part + 1, parts))
+    for part in range(parts):
+        total += sums[part]
+    return total
 
 
-cdef PairLoss pair_loss(str kind) except *:
-    if kind == "l1":
-        return PairLoss(l1_span, l1_slope, NULL)
-    if kind == "mse":
-        return PairLoss(mse_span, mse_slope, NULL)
-    if kind == "smooth_l1":
-        return PairLoss(smooth_l1_span, smooth_l1_slope, NULL)
-    if kind == "huber":
-        return PairLoss(huber_span, huber_slope, NULL)
-    if kind == "wing":
-        return PairLoss(wing_span, wing_slope, NULL)
-    if kind == "bce":
-        return PairLoss(bce_span, bce_slope, bce_target_slope)
-    if kind == "bce_logits":
-        return PairLoss(bce_logits_span, bce_logits_slope, bce_logits_target_slope)
-    if kind == "focal":
-        return PairLoss(focal_span, focal_slope, focal_target_slope)
-    if kind == "hinge":
-        return PairLoss(hinge_span, hinge_slope, NULL)
-    if kind == "kl":
-        return PairLoss(kl_span, kl_slope, kl_target_slope)
-    require(kind == "kl_log", "elementwise_loss: there is no loss of this kind")
-    return PairLoss(kl_log_span, kl_log_slope, kl_log_target_slope)
+cdef void run_slopes(pair_slope slope, const Pairs *o, const real *g, bint one_g, real *gx, ix n) noexcept nogil:
+    cdef int t, threads = team(4*n)
+    for t in prange(threads, num_threads=threads, schedule="static"):
+        slope(o, g, one_g, gx, cut(n, t, threads), cut(n, t + 1, threads))
 
 
 cdef Pairs checked_pairs(const real[::1] x, const real[::1] target, const real[::1] weight, const real[::1] other,

@@ -48,7 +48,7 @@ def astype(plan: Builder, node: Node) -> None:
     plan.see(node.y, plan.view(x))
 
 
-@lowers("reshape")
+@lowers("reshape", "detach")
 def reshape(plan: Builder, node: Node) -> None:
     """The same elements in the same order."""
     plan.see(node.y, plan.view(sole_input(node)))

@@ -42,7 +42,7 @@ class ClassLoss(Function):
         return expected if self.reduction == "none" else ()
 
     def forward(self, x, target, weight):
-        target = class_numbers(self.op, target, x.shape[1], x.dtype, self.ignore_index)
+        target = self.class_numbers(target, x.shape[1], x.dtype)
         losses = np.empty(target.size, x.dtype)
         self.save()
         counted = self.losses(x.reshape(planes(x.shape)), target, weight, losses)
@@ -54,6 +54,10 @@ class ClassLoss(Function):
         gx = np.empty(planes(self.saved.shape), gy.dtype)
         self.gradient(gradient_of_each(gy, self.saved.divided_by), gx)
         return gx.reshape(self.saved.shape), None, None
+
+    def class_numbers(self, target, classes, dtype):
+        """Targets as a vector of int64. Raises TypeError and ValueError for those that are not numbers of classes."""
+        return class_numbers(self.op, target, classes, dtype, self.ignore_index)
 
     def losses(self, x, target, weight, losses):
         """Fill the losses (n p,) of x (n, c, p)."""

@@ -1,0 +1,73 @@
+"""Registered networks in planned steps: float64 plans against the tape, float32 plans no worse than it."""
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from engine_nets import MODELS
+from model_oracles import FACTS
+from training_nets import Pair, needs_float64
+
+import tinycnn
+from tinycnn import models, optim
+
+pytestmark = needs_float64
+FEW, MANY = 2, 20  # steps
+CLASSES = 10
+EVERYDAY = ("shufflenet_v2_x0_5", "mobilenet_v3_small")
+
+
+def built(name):
+    return models.create_model(name, **FACTS[name].light | {"num_classes": CLASSES})
+
+
+def gentle(parameters):
+    return optim.SGD(parameters, lr=1e-3, momentum=0.9, weight_decay=1e-4)
+
+
+def batches(count, dtype, size=64):
+    rng = np.random.default_rng(0)
+    return [(rng.standard_normal((4, 3, size, size)).astype(dtype), rng.integers(0, CLASSES, 4)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("name", "steps"), [
+    *[(name, FEW) for name in EVERYDAY],
+    *[pytest.param(*each.values, MANY, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
+def test_the_float64_plan_is_the_tape(name, steps):
+    pair = Pair(partial(built, name), optimizer=gentle, options={"keep_grads": True})
+    eager, planned = pair.both(batches(steps, np.float64))
+    np.testing.assert_allclose(planned, eager, rtol=1e-9)
+    pair.assert_same(1e-9)
+    for (path, want), got in zip(pair.eager.named_parameters(), pair.planned.parameters()):
+        scale = np.abs(want.grad).max() + 1e-6
+        np.testing.assert_allclose(got.grad / scale, want.grad / scale, rtol=0, atol=1e-8, err_msg=path)
+    assert pair.step.report().host == {}
+
+
+def error(pair, exact):
+    """How far a state is from the exact one, over all parameters and statistics."""
+    total = size = 0.0
+    for name, value in pair.items():
+        total += float(((value - exact[name]) ** 2).sum())
+        size += float((exact[name] ** 2).sum())
+    return (total / size) ** 0.5
+
+
+@pytest.mark.parametrize("name", [*EVERYDAY, *[
+    pytest.param(*each.values, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
+def test_the_float32_plan_is_as_exact_as_the_tape(name):
+    """By the median of a few batches: where rounding takes an element over the threshold of a ReLU, it counts more."""
+    pair, exact = (Pair(partial(built, name), optimizer=gentle, dtype=dtype) for dtype in (np.float32, np.float64))
+    start, ratios = pair.planned.state_dict(), []
+    for x, target in batches(5, np.float32):
+        for model in (pair.eager, pair.planned, exact.eager):
+            model.load_state_dict(start)
+        for optimizer in (*pair.optimizers, exact.optimizers[0]):
+            optimizer.state.clear()
+        pair.both([(x, target)])
+        tinycnn.manual_seed(1)
+        exact.on_tape(x.astype(np.float64), target)
+        truth = exact.eager.state_dict()
+        ratios.append(error(pair.planned.state_dict(), truth) / error(pair.eager.state_dict(), truth))
+    assert np.median(ratios) <= 3

@@ -1,0 +1,8 @@
+"""The checks of those kinds of operations that training plans alone have, entered where all are looked up."""
+from ..check import CHECKS, trained_product
+from .checks_elements import ELEMENTS
+from .checks_losses import LOSSES
+from .checks_pools import POOLS
+from .checks_products import PRODUCTS
+
+CHECKS.update({"trained_product": trained_product, **ELEMENTS, **LOSSES, **POOLS, **PRODUCTS})

@@ -1,0 +1,5 @@
+"""The rules of training plans: for each operation what goes forward and what goes back."""
+from . import activations, elements, losses, norms, picks, pools, products, views
+from .rule import TRAINS, trains
+
+__all__ = ["TRAINS", "activations", "elements", "losses", "norms", "picks", "pools", "products", "trains", "views"]
