@@ -10,6 +10,7 @@ machine's measured peak of multiply-adds (three times the forward pass).
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -88,13 +89,55 @@ def engines(name: str, batch: int, size: int, threads: int) -> tuple[dict[str, C
     return found, work
 
 
+def peak_memory(engine: str, name: str, batch: int, size: int) -> int:
+    """MB that a process of its own has had at most, which makes a network and three steps with it."""
+    if engine == "tinycnn":
+        body = """
+import tinycnn
+from tinycnn import losses, models, optim
+model = models.create_model(name)
+step = tinycnn.compile_training_step(model, losses.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.01,
+                                     momentum=0.9), (x, labels))
+"""
+    else:
+        body = """
+import sys
+sys.path.insert(0, "benchmarks")
+import torch, training
+model, form = training.theirs(name), training.FORMATS[engine]
+step = lambda x, labels: training.torch_step(model, form, x, labels)()
+"""
+    code = f"""
+import numpy as np, resource
+engine, name, rng = {engine!r}, {name!r}, np.random.default_rng(0)
+x, labels = rng.standard_normal(({batch}, 3, {size}, {size}), np.float32), rng.integers(0, 1000, {batch})
+{body}
+for _ in range(3):
+    step(x, labels)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)
+"""
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def memory() -> None:
+    """Print a table of peak memory."""
+    for name, (batch, size) in ROWS:
+        found = {engine: peak_memory(engine, name, batch, size) for engine in ("tinycnn", *FORMATS)}
+        print(f"{name:20} {batch:2}x{size:3}  " + "  ".join(f"{engine} {mb} MB" for engine, mb in found.items()),
+              flush=True)
+
+
 def main() -> None:
     """Time all of it and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", action="store_true", help="what processes have had in memory at most, instead")
     arguments = parser.parse_args()
+    if arguments.memory:
+        memory()
+        return
     print(f"{ISA}, float32; median ms (median ratio torch / tinycnn)")
     for threads in arguments.threads:
         tinycnn.set_num_threads(threads)

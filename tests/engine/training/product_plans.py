@@ -11,6 +11,15 @@ from tinycnn.engine.memory import lay_out
 from tinycnn.engine.plan import Builder, Plan, aligned
 
 
+def usable(dtype):
+    """The element type, or float32 where the engine that is in use is not built for it."""
+    try:
+        kernels(np.dtype(dtype), "engine")
+    except ImportError:
+        return np.float32
+    return dtype
+
+
 class Bench(Builder):
     """A builder whose storages tests fill before, and read after, the operations that rules emit on it."""
 

@@ -164,6 +164,20 @@ def test_moving_average_follows():
         np.testing.assert_allclose(averages[1].averages[name], value, rtol=1e-8, atol=1e-12, err_msg=name)
 
 
+def test_statistics_that_are_the_mean_of_all_batches():
+    class Mean(nn.Module):
+        def __init__(self):
+            self.conv, self.norm = nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5, momentum=None)
+
+        def forward(self, x):
+            return self.norm(self.conv(x)).mean((2, 3))
+
+    pair = Pair(Mean)
+    pair.both([batch(seed=i) for i in range(3)])
+    pair.assert_same()
+    assert pair.planned.norm.num_batches_tracked.item() == 3
+
+
 class Several(nn.Module):
     """Two heads."""
 

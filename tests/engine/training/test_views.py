@@ -17,7 +17,7 @@ from tinycnn.engine.training.rules import TRAINS
 from tinycnn.engine.training.values import Lazy
 from tinycnn.engine.views import CONSTANTS, View
 
-ISA = available()[0]
+ISA = available()[-1]
 pytestmark = pytest.mark.skipif(find_spec(f"tinycnn._kernels._engine_{ISA}_f64") is None,
                                 reason="the engine is not built for float64 (TINYCNN_ENGINE_F64=1)")
 

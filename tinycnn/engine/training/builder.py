@@ -45,6 +45,7 @@ class TrainingBuilder(Builder):
     def __init__(self, graph: Graph, loss: Value, masters: Masters, threads: int, dtype: np.dtype) -> None:
         super().__init__(graph, threads, dtype)
         self.loss, self.masters, self.final = loss, masters, {}
+        self.modules: dict[str, Any] = {}  # by their paths in the graph
         first = len(graph.inputs)
         self.parameters, self.statistics, self.gradients, self.seed = range(first, first + 4)
         self.arrays: list[np.ndarray] = []  # the caller's from `first` + 4 on

@@ -24,9 +24,10 @@ class PlannedStep:
         """began: when its compilation did, by `time.perf_counter`."""
         self.prepared, self.masters, self.dtype = prepared, masters, masters.dtype
         self.builder = builder = TrainingBuilder(prepared.graph, prepared.loss, masters, threads, self.dtype)
+        builder.modules = prepared.modules
         self.plan = builder.build()
         self.unit = kernels(self.dtype, "engine")
-        gradients = masters.room_for_gradients(builder.gradients_size)
+        gradients = masters.room_for_gradients(builder.gradients_size)[:builder.gradients_size]
         self.seed = np.ones(1, self.dtype)
         self.inputs = [np.empty(value.shape, value.dtype) for value in prepared.graph.inputs]
         self.own = [masters.parameters, masters.statistics, gradients, self.seed, *builder.arrays]
@@ -49,7 +50,7 @@ class PlannedStep:
     def run(self, inputs: list[np.ndarray], arena: np.ndarray, timed: bool = False) -> list[Timed]:
         """Forward and back. timed: give the time of everything, the steps of Python's last."""
         times = np.zeros(len(self.plan.ops)) if timed else None
-        self.own[2] = self.masters.gradients
+        self.own[2] = self.masters.gradients[:self.builder.gradients_size]  # another plan may have made it longer
         arrays, at, took = [*inputs, *self.own], 0, list[Timed]()
         for row, field, value in self.dynamic:
             number = value()

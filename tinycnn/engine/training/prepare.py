@@ -74,6 +74,7 @@ class Prepared:
     parts: dict[str, Value]
     outputs: Any  # None: not asked for
     tape: Tape | None  # the loss, where it runs on the tape
+    modules: dict[str, Any]  # by path
 
 
 def prepare(model: Any, loss: Any, rebuild: Callable[[list[Any]], tuple[Any, Any]], specs: list[Spec],
@@ -97,7 +98,8 @@ def prepare(model: Any, loss: Any, rebuild: Callable[[list[Any]], tuple[Any, Any
     graph.counters = traced.counters
     del graph.result["moving"]
     found = graph.result
-    return Prepared(graph, traced, found["loss"], found.get("parts", {}), found.get("outputs"), tape)
+    return Prepared(graph, traced, found["loss"], found.get("parts", {}), found.get("outputs"), tape,
+                    dict(Joined(model, loss).named_modules()))
 
 
 def with_moving(graph: Graph) -> Graph:

@@ -44,6 +44,7 @@ class TrainingStep:
         for part in (optimizer, ema):
             if hasattr(part, "bind"):
                 part.bind(self.masters.parameters)
+        self.before = np.empty_like(self.masters.statistics)
         self.plans: OrderedDict[Any, PlannedStep] = OrderedDict()
         self.arena = np.empty(0, self.masters.dtype)
         self.losses: dict[str, float] = {}
@@ -113,7 +114,7 @@ class TrainingStep:
     @contextmanager
     def _statistics_kept(self) -> Iterator[None]:
         """Running statistics are those from before where an exception comes."""
-        self.before = self.masters.statistics.copy()
+        self.before[:] = self.masters.statistics
         try:
             yield
         except BaseException:
