@@ -58,7 +58,7 @@ def finish(plan: TrainingBuilder, node: Node, raw: Placed, fields: dict[str, Any
     plan.emit_into(coefficients, kind="batch_norm_finish", **fields, **places, **summed, low=node.attributes["eps"],
                    high=node.attributes["momentum"], parameters=plan.parameters, statistics=plan.statistics,
                    reads=read(sums))
-    module = plan.modules.get(node.path)
+    module: Any = plan.modules.get(node.path)
     if fields["mode"] != FROZEN and getattr(module, "momentum", 0) is None:  # the mean of all batches so far
         plan.changes("high", lambda: 1 / (module.num_batches_tracked.item() + 1))
     return coefficients
