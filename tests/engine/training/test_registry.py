@@ -23,7 +23,7 @@ def built(name):
 
 
 def gentle(parameters):
-    return optim.SGD(parameters, lr=1e-3, momentum=0.9, weight_decay=1e-4)
+    return optim.SGD(parameters, lr=1e-5, momentum=0.9, weight_decay=1e-4)  # rounding grows with each larger step
 
 
 def batches(count, dtype, size=64):
