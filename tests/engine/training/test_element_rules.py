@@ -10,7 +10,7 @@ from tinycnn import functional as F
 from tinycnn import nn, optim
 from tinycnn.engine.training import compile_training_step
 
-TOLERANCE = {np.float32: 1e-3, np.float64: 1e-9}
+TOLERANCE = {np.float32: 2e-4, np.float64: 1e-9}
 
 
 def uneven(model, dtype, seed=0):
@@ -61,11 +61,11 @@ def eager_of(make, x, dtype, steps=2):
     return losses, numbers(model)
 
 
-def assert_same(make, x, dtype=DTYPES[-1], threads=2, python=(), kinds=()):
+def assert_same(make, x, dtype=DTYPES[-1], threads=2, python=(), kinds=(), slack=1.0):
     """Planned steps are those of the tape; `python`: operations that may run there."""
     got_losses, got, ran = step_of(make, x.astype(dtype), dtype, threads)
     want_losses, want = eager_of(make, x.astype(dtype), dtype)
-    tolerance = TOLERANCE[dtype]
+    tolerance = TOLERANCE[dtype] * slack
     for name, value in want.items():
         scale = max(1.0, float(np.abs(value).max()))
         np.testing.assert_allclose(got[name], value, rtol=0, atol=tolerance * scale, err_msg=name)
@@ -147,7 +147,7 @@ def test_norm_of_a_norm_and_of_vectors():
         def forward(self, x):
             x = self.two(F.relu(self.one(self.conv(x))))
             return F.relu(self.last(F.global_avg_pool2d(x).flatten(1)))
-    assert_same(Model, image(4, 3, 5, 7))
+    assert_same(Model, image(4, 3, 5, 7), slack=5)  # a bias has a gradient of 0: what is left is rounding
 
 
 class Residual(nn.Module):
