@@ -7,25 +7,38 @@ Names of parameters as in timm's tf_efficientnet_lite*: TensorFlow's padding, ba
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Unpack
 
 from .. import ops as F
-from ..nn import BatchNorm2d, Conv2d, Dropout, Module, Sequential
+from ..nn import BatchNorm2d, Conv2d, Dropout, Module, Sequential, StochasticDepth
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, pooled, start
+from .backbone import Backbone, Options, Stage, pooled, start
 from .mobile import make_divisible
 from .registry import register_model
 
 EPS = 1e-3
 STEM, LAST = 32, 1280  # channels of the first and the last convolution; the Lite networks do not scale them
-TABLE = (  # table 1: expansion, kernel, output channels, repeats, stride of the first
-    (1, 3, 16, 1, 1),
-    (6, 3, 24, 2, 2),
-    (6, 5, 40, 2, 2),
-    (6, 3, 80, 3, 2),
-    (6, 5, 112, 3, 1),
-    (6, 5, 192, 4, 2),
-    (6, 3, 320, 1, 1),
+
+
+class Row(NamedTuple):
+    """Blocks, as the paper's table has them."""
+
+    expansion: int
+    kernel: int
+    out: int  # output channels
+    repeats: int
+    stride: int  # of the first
+
+
+TABLE = (  # table 1
+    Row(1, 3, 16, 1, 1),
+    Row(6, 3, 24, 2, 2),
+    Row(6, 5, 40, 2, 2),
+    Row(6, 3, 80, 3, 2),
+    Row(6, 5, 112, 3, 1),
+    Row(6, 5, 192, 4, 2),
+    Row(6, 3, 320, 1, 1),
 )
 
 
@@ -46,17 +59,18 @@ class DepthwiseSeparable(Module):
     (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), sizes rounded up.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, drop_path: float) -> None:
         self.residual = stride == 1 and in_channels == out_channels
         self.conv_dw = same_conv(in_channels, in_channels, kernel, stride, groups=in_channels)
         self.bn1 = BatchNorm2d(in_channels, EPS)
         self.conv_pw = same_conv(in_channels, out_channels, 1)
         self.bn2 = BatchNorm2d(out_channels, EPS)
+        self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu6(self.bn1(self.conv_dw(x)))
         y = self.bn2(self.conv_pw(y))
-        return x + y if self.residual else y
+        return x + self.drop_path(y) if self.residual else y
 
 
 class InvertedResidual(Module):
@@ -65,7 +79,8 @@ class InvertedResidual(Module):
     (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), sizes rounded up.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, drop_path: float,
+                 expansion: int) -> None:
         hidden = in_channels * expansion
         self.residual = stride == 1 and in_channels == out_channels
         self.conv_pw = same_conv(in_channels, hidden, 1)
@@ -74,12 +89,13 @@ class InvertedResidual(Module):
         self.bn2 = BatchNorm2d(hidden, EPS)
         self.conv_pwl = same_conv(hidden, out_channels, 1)
         self.bn3 = BatchNorm2d(out_channels, EPS)
+        self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu6(self.bn1(self.conv_pw(x)))
         y = F.relu6(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(y))
-        return x + y if self.residual else y
+        return x + self.drop_path(y) if self.residual else y
 
 
 def same_conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> Conv2d:
@@ -88,23 +104,28 @@ def same_conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1,
 
 
 class EfficientNetLite(Backbone):
-    """EfficientNet-Lite at a scale; dropout: probability before the classifier, None for the scale's own.
+    """EfficientNet-Lite at a scale; options: see Backbone, drop_rate the scale's."""
 
-    The rest: see Backbone.
-    """
-
+    drops_paths = True
     head = ("conv_head", "bn2", "classifier")
 
-    def __init__(self, scale: Scale, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
-                 dropout: float | None = None) -> None:
-        super().__init__(num_classes, in_chans, features_only)
-        self.conv_stem = same_conv(in_chans, STEM, 3, stride=2)
+    def __init__(self, scale: Scale, **options: Unpack[Options]) -> None:
+        self.default_drop_rate = scale.dropout
+        super().__init__(**options)
+        self.conv_stem = same_conv(self.in_chans, STEM, 3, self.stem_stride)
         self.bn1 = BatchNorm2d(STEM, EPS)
-        self.blocks, self.stages = trunk(scale)
-        if not features_only:
-            self.conv_head = same_conv(self.stages[-1].channels, LAST, 1)
+        self.blocks = Sequential()
+        stages, rows = [Stage("stem", STEM, self.stem_stride)], table(scale)
+        rates = iter(self.drop_path_rates(sum(row.repeats for row in rows)))
+        for i, row in enumerate(rows):
+            before = stages[-1]
+            self.blocks.append(Sequential(*blocks(row, before.channels, rates)))
+            stages.append(Stage(f"blocks.{i}", row.out, before.reduction * row.stride))
+        self.set_stages(stages)
+        if not self.features_only:
+            self.conv_head = same_conv(stages[-1].channels, LAST, 1)
             self.bn2 = BatchNorm2d(LAST, EPS)
-            self.dropout = Dropout(scale.dropout if dropout is None else dropout)
+            self.dropout = Dropout(self.drop_rate)
             self.classifier = self.classifier_layer(LAST)
         self.apply(start)
 
@@ -116,30 +137,30 @@ class EfficientNetLite(Backbone):
         return self.classifier(self.dropout(pooled(F.relu6(self.bn2(self.conv_head(x))))))
 
 
-def trunk(scale: Scale) -> tuple[Sequential, tuple[Stage, ...]]:
-    """The table's rows at a scale, each a Sequential of blocks, and the stages of a network with them."""
-    rows, stages = Sequential(), [Stage("stem", STEM, 2)]
-    for i, (expansion, kernel, c, repeats, first_stride) in enumerate(TABLE):
-        if 0 < i < len(TABLE) - 1:
-            repeats = math.ceil(repeats * scale.depth)
-        before, out = stages[-1], make_divisible(c * scale.width)
-        row = Sequential()
-        for k in range(repeats):
-            ends, stride = (out if k else before.channels, out), 1 if k else first_stride
-            row.append(DepthwiseSeparable(*ends, kernel, stride) if expansion == 1
-                       else InvertedResidual(*ends, kernel, stride, expansion))
-        rows.append(row)
-        stages.append(Stage(f"blocks.{i}", out, before.reduction * first_stride))
-    return rows, tuple(stages)
+def table(scale: Scale) -> list[Row]:
+    """The table's rows at a scale."""
+    middle = range(1, len(TABLE) - 1)
+    return [row._replace(out=make_divisible(row.out * scale.width),
+                         repeats=math.ceil(row.repeats * scale.depth) if i in middle else row.repeats)
+            for i, row in enumerate(TABLE)]
+
+
+def blocks(row: Row, channels: int, drop_path: Iterator[float]) -> Iterator[Module]:
+    """A row's blocks, the first with its stride, behind so many channels."""
+    for stride in (row.stride, *[1] * (row.repeats - 1)):
+        if row.expansion == 1:
+            yield DepthwiseSeparable(channels, row.out, row.kernel, stride, next(drop_path))
+        else:
+            yield InvertedResidual(channels, row.out, row.kernel, stride, next(drop_path), row.expansion)
+        channels = row.out
 
 
 @register_model
-def efficientnet_lite0(num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
-                       dropout: float | None = None) -> EfficientNetLite:
-    """EfficientNet-Lite0: 407 M multiply-adds, 4.7 M parameters, for images of 224 x 224; arguments: EfficientNetLite.
+def efficientnet_lite0(**options: Unpack[Options]) -> EfficientNetLite:
+    """EfficientNet-Lite0: 407 M multiply-adds, 4.7 M parameters, for images of 224 x 224; options: EfficientNetLite.
 
     >>> import numpy as np
     >>> efficientnet_lite0(num_classes=10).eval()(np.zeros((1, 3, 64, 64), np.float32)).shape
     (1, 10)
     """
-    return EfficientNetLite(LITE0, num_classes, in_chans, features_only, dropout)
+    return EfficientNetLite(LITE0, **options)

@@ -1,0 +1,5 @@
+"""What each registered network is held to, a file for each group of families."""
+from .facts import Facts
+from .first import FACTS as FIRST
+
+FACTS: dict[str, Facts] = {**FIRST}
