@@ -260,7 +260,7 @@ def assert_training_agrees(name, torch, size, batch, tolerance=1e-7):
 
 @pytest.mark.parametrize("name", [
     "shufflenet_v2_x1_0", "mobilenetv1_025", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_lite0",
-    "squeezenet1_1", "resnet18", "vgg11"])
+    "squeezenet1_1", "resnet18", "vgg11", "densenet121"])
 def test_training_is_the_oracles_in_float64(name, torch):
     assert_training_agrees(name, torch, size=64, batch=3)
 

@@ -1,5 +1,6 @@
 """Networks: one file per paper, registered by name."""
 from .backbone import Backbone, Stage
+from .densenet import densenet121, densenet161, densenet169, densenet201
 from .efficientnet_lite import efficientnet_lite0
 from .mobilenetv1 import mobilenet_v1, mobilenetv1_025, mobilenetv1_050, mobilenetv1_075, mobilenetv1_100
 from .mobilenetv2 import mobilenet_v2
@@ -19,6 +20,10 @@ __all__ = [
     "Weights",
     "WeightsNotFound",
     "create_model",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
     "efficientnet_lite0",
     "list_models",
     "load_weights",
