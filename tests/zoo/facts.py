@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Facts(NamedTuple):
-    """What is known of a network with 1000 classes, at 224 x 224."""
+    """What is known of a network with 1000 classes, at its own size."""
 
     parameters: int
     macs: float  # multiply-adds of convolutions and linear layers, millions
@@ -18,6 +18,7 @@ class Facts(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})  # for the oracle's function
     light: Mapping[str, Any] = MappingProxyType({})  # options that make it fit for tests of its blocks
     reductions: tuple[int, ...] = (2, 4, 8, 16, 32)  # of its feature maps
+    size: int = 224  # side of the images that it is meant for
     lost: tuple[int, ...] = (0,) * 6  # pixels that each map of an image of 64 x 96 lacks on a side, for want of padding
     plain: bool = False  # whether it has no batch normalisation: it then learns colours quickly, but not noise
     learning_rate: float = 0.02  # that halves the loss of a few images quickly

@@ -1,5 +1,7 @@
 """Networks: one file per paper, registered by name."""
 from .backbone import Backbone, Stage
+from .cspdarknet import cspdarknet53
+from .darknet import darknet19, darknet53
 from .densenet import densenet121, densenet161, densenet169, densenet201
 from .efficientnet_lite import efficientnet_lite0
 from .mobilenetv1 import mobilenet_v1, mobilenetv1_025, mobilenetv1_050, mobilenetv1_075, mobilenetv1_100
@@ -20,6 +22,9 @@ __all__ = [
     "Weights",
     "WeightsNotFound",
     "create_model",
+    "cspdarknet53",
+    "darknet19",
+    "darknet53",
     "densenet121",
     "densenet161",
     "densenet169",

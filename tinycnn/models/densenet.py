@@ -58,20 +58,14 @@ class DenseLayer(Module):
 
 def dense_block(channels: int, layers: int, growth: int, dropout: float) -> Sequential:
     """Figure 1: so many layers, named from denselayer1, each of which reads all that came before it."""
-    block = Sequential()
-    for i in range(layers):
-        setattr(block, f"denselayer{i + 1}", DenseLayer(channels + i * growth, growth, dropout))
-    return block
+    return Sequential(**{f"denselayer{i + 1}": DenseLayer(channels + i * growth, growth, dropout)
+                         for i in range(layers)})
 
 
-class Transition(Sequential):
+def transition(channels: int) -> Sequential:
     """Table 1, between blocks: (N, channels, H, W) -> (N, channels / 2, H / 2, W / 2), sizes rounded down."""
-
-    def __init__(self, channels: int) -> None:
-        self.norm = BatchNorm2d(channels)
-        self.relu = ReLU()
-        self.conv = Conv2d(channels, channels // COMPRESSION, 1, bias=False)
-        self.pool = AvgPool2d(2)
+    return Sequential(norm=BatchNorm2d(channels), relu=ReLU(),
+                      conv=Conv2d(channels, channels // COMPRESSION, 1, bias=False), pool=AvgPool2d(2))
 
 
 def trunk(row: Row, in_chans: int, stem_stride: int, dropout: float) -> Iterator[tuple[str, Module, int, int]]:
@@ -86,7 +80,7 @@ def trunk(row: Row, in_chans: int, stem_stride: int, dropout: float) -> Iterator
         channels += layers * row.growth
         yield f"denseblock{i}", block, channels, reduction
         if i < len(row.layers):
-            channels, reduction, between = channels // COMPRESSION, 2 * reduction, Transition(channels)
+            channels, reduction, between = channels // COMPRESSION, 2 * reduction, transition(channels)
             yield f"transition{i}", between, channels, reduction
     last = len(row.layers) + 1
     yield f"norm{last}", BatchNorm2d(channels), channels, reduction
@@ -110,7 +104,7 @@ class DenseNet(Backbone):
     (1, 10)
     """
 
-    head = ("classifier",)
+    head_modules = ("classifier",)
 
     def __init__(self, row: Row, proj_drop_rate: float = 0.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)

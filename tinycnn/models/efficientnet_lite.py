@@ -107,7 +107,7 @@ class EfficientNetLite(Backbone):
     """EfficientNet-Lite at a scale; options: see Backbone, drop_rate the scale's."""
 
     drops_paths = True
-    head = ("conv_head", "bn2", "classifier")
+    head_modules = ("conv_head", "bn2", "classifier")
 
     def __init__(self, scale: Scale, **options: Unpack[Options]) -> None:
         self.default_drop_rate = scale.dropout
