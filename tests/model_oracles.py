@@ -21,6 +21,9 @@ def oracle(name, hidden=None):
         if hidden:
             for layer, ends in (0, (512 * 7 * 7, hidden)), (3, (hidden, hidden)), (6, (hidden, 1000)):
                 model.classifier[layer] = torch.nn.Linear(*ends)
+        for module in model.modules():
+            if isinstance(module, torch.nn.LeakyReLU):
+                module.negative_slope = 0.1  # Darknet's; timm has torch's 0.01
         return model
 
 
@@ -38,7 +41,11 @@ def from_timm(theirs, facts):
 
 def from_pytorchcv(theirs, facts):
     import_torchvision()  # which settles what torch is
-    return pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
+    model = pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
+    if hasattr(model.output, "final_pool"):  # whose window is the map of 224 x 224
+        import torch
+        model.output.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    return model
 
 
 BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv}

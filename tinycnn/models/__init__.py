@@ -1,5 +1,8 @@
 """Networks: one file per paper, registered by name."""
 from .backbone import Backbone, Stage
+from .cspdarknet import cspdarknet53
+from .darknet import darknet19, darknet53
+from .densenet import densenet121, densenet161, densenet169, densenet201
 from .efficientnet import (
     efficientnet_b0,
     efficientnet_b1,
@@ -36,6 +39,13 @@ __all__ = [
     "Weights",
     "WeightsNotFound",
     "create_model",
+    "cspdarknet53",
+    "darknet19",
+    "darknet53",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
     "efficientnet_b0",
     "efficientnet_b1",
     "efficientnet_b2",

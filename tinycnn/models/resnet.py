@@ -129,7 +129,7 @@ class ResNet(Backbone):
     """
 
     drops_paths = True
-    head = ("fc",)
+    head_modules = ("fc",)
 
     def __init__(self, block: type[Any], repeats: tuple[int, ...], shortcut: str = "B",
                  grouping: Mapping[str, int] = MappingProxyType({}), **options: Unpack[Options]) -> None:
