@@ -21,6 +21,7 @@ from .efficientnet_lite import (
     efficientnet_lite4,
 )
 from .ghostnet import ghostnet, ghostnet_050, ghostnet_100, ghostnet_130
+from .mnasnet import mnasnet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3, mnasnet_a1
 from .mobilenetv1 import mobilenet_v1, mobilenetv1_025, mobilenetv1_050, mobilenetv1_075, mobilenetv1_100
 from .mobilenetv2 import mobilenet_v2
 from .mobilenetv3 import mobilenet_v3_large, mobilenet_v3_small
@@ -65,6 +66,12 @@ __all__ = [
     "ghostnet_130",
     "list_models",
     "load_weights",
+    "mnasnet",
+    "mnasnet0_5",
+    "mnasnet0_75",
+    "mnasnet1_0",
+    "mnasnet1_3",
+    "mnasnet_a1",
     "mobilenet_v1",
     "mobilenet_v2",
     "mobilenet_v3_large",
