@@ -167,7 +167,7 @@ def test_size_is_the_published_one(name, blank):
 
 
 def test_multiply_adds_are_the_published_ones(name, blank):
-    counted = multiply_adds(models.create_model(name), FACTS[name].size)
+    counted = multiply_adds(models.create_model(name), 3, FACTS[name].size, FACTS[name].size)
     assert counted == pytest.approx(FACTS[name].macs, abs=0.05)
     assert counted == pytest.approx(FACTS[name].published, rel=0.06)
 
@@ -249,7 +249,7 @@ def assert_training_agrees(name, torch, size, batch, tolerance=1e-7):
 @pytest.mark.parametrize("name", [
     "shufflenet_v2_x1_0", "mobilenetv1_025", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_lite0",
     "squeezenet1_1", "resnet18", "vgg11", "densenet121", "darknet19",
-    "cspdarknet53"])
+    "cspdarknet53", "seresnet18"])
 def test_training_is_the_oracles_in_float64(name, torch):
     assert_training_agrees(name, torch, size=64, batch=3)
 
