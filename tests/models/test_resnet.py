@@ -37,7 +37,7 @@ def test_options_are_checked(options, error, message):
     ("resnet18", {}, 4.7), ("resnet50", {}, 10.7), ("resnet50", {"stride_in": "1x1"}, 10.1),
     ("resnet50", {"shortcut": "A"}, 9.7)], ids=str)  # as in Darknet's configuration of it
 def test_billions_of_operations_at_256(name, options, operations, blank):
-    counted = 2 * multiply_adds(models.create_model(name, **options), 3, 256, 256) / 1e3
+    counted = 2 * multiply_adds(models.create_model(name, **options), 256) / 1e3
     assert counted == pytest.approx(operations, abs=0.05)
 
 
@@ -56,6 +56,6 @@ def test_faster_rcnn_with_it_has_the_published_multiply_adds(name, billions, bla
     trunk = models.create_model(name, features_only=True, out_indices=(3,))
     channels, pixels = trunk.channels[0], 24 * 78
     proposals = pixels * (channels * 3 * 3 * 512 + 512 * 12 * (2 + 4)) / 1e6
-    regions = 300 * multiply_adds(model.layer4, channels, 14, 14)
-    counted = (multiply_adds(trunk, 3, 375, 1242) + proposals + regions) / 1e3
+    regions = 300 * multiply_adds(model.layer4, 14, 14, channels)
+    counted = (multiply_adds(trunk, 375, 1242) + proposals + regions) / 1e3
     assert counted == pytest.approx(billions, rel=0.01)

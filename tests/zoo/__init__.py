@@ -2,5 +2,6 @@
 from .classic import FACTS as CLASSIC
 from .facts import Facts
 from .first import FACTS as FIRST
+from .light import FACTS as LIGHT
 
-FACTS: dict[str, Facts] = {**FIRST, **CLASSIC}
+FACTS: dict[str, Facts] = {**FIRST, **LIGHT, **CLASSIC}

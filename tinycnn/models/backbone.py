@@ -26,7 +26,7 @@ class Options(TypedDict, total=False):
     features_only: bool
     out_indices: Sequence[int] | None
     drop_rate: float | None
-    drop_path_rate: float
+    drop_path_rate: float | None
     stem_stride: int | None
 
 
@@ -39,8 +39,8 @@ class Backbone(Module):
     wanted (0 is the largest map); what lies behind the last of them is not built.  drop_rate: probability of dropout
     before the classifier; None: the network's own.  drop_path_rate: probability with which the last residual branch is
     dropped in training, growing from 0 in the first (Huang et al., "Deep networks with stochastic depth", ECCV 2016,
-    section 3).  stem_stride: of the first
-    convolution, None: the network's own; 1 suits images of 28 to 64 pixels, where 2 leaves too few.
+    section 3); None: the network's own.  stem_stride: of the first convolution, None: the network's own; 1 suits images
+    of 28 to 64 pixels, where 2 leaves too few.
 
     Raises ValueError for what is out of range, and for an option that the network has no use for.
 
@@ -57,6 +57,7 @@ class Backbone(Module):
     """
 
     default_drop_rate = 0.0  # before the classifier
+    default_drop_path_rate = 0.0  # of the last residual branch
     drops_paths: ClassVar[bool] = False  # whether it has residual branches that can be dropped
     stem_strides: ClassVar[tuple[int, ...]] = (2, 1)  # what stem_stride may be, the usual one first
     head_modules: tuple[str, ...]
@@ -64,8 +65,9 @@ class Backbone(Module):
 
     def __init__(self, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
                  out_indices: Sequence[int] | None = None, drop_rate: float | None = None,
-                 drop_path_rate: float = 0.0, stem_stride: int | None = None) -> None:
+                 drop_path_rate: float | None = None, stem_stride: int | None = None) -> None:
         drop_rate = self.default_drop_rate if drop_rate is None else drop_rate
+        drop_path_rate = self.default_drop_path_rate if drop_path_rate is None else drop_path_rate
         stem_stride = self.stem_strides[0] if stem_stride is None else stem_stride
         for name, count, least in (("num_classes", num_classes, 0), ("in_chans", in_chans, 1)):
             self._require(isinstance(count, int) and count >= least, name, f"an integer >= {least}", count)
