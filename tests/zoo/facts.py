@@ -17,7 +17,6 @@ class Facts(NamedTuple):
     width: float | None = None  # of the oracle, which has no name for it
     options: Mapping[str, Any] = MappingProxyType({})  # for the oracle's function
     light: Mapping[str, Any] = MappingProxyType({})  # options that make it fit for tests of its blocks
-    size: int = 224  # side of the images that it is meant for
     reductions: tuple[int, ...] = (2, 4, 8, 16, 32)  # of its feature maps
     size: int = 224  # side of the images that it is meant for
     lost: tuple[int, ...] = (0,) * 6  # pixels that each map of an image of 64 x 96 lacks on a side, for want of padding

@@ -27,6 +27,8 @@ from .mobilenetv2 import mobilenet_v2
 from .mobilenetv3 import mobilenet_v3_large, mobilenet_v3_small
 from .registry import create_model, list_models, register_model
 from .resnet import resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d
+from .resnet10 import resnet10a, resnet10b
+from .seresnet import seresnet18, seresnet34, seresnet50, seresnet101, seresnet152, seresnext50_32x4d
 from .shufflenetv2 import shufflenet_v2, shufflenet_v2_x0_5, shufflenet_v2_x1_0, shufflenet_v2_x1_5, shufflenet_v2_x2_0
 from .squeezenet import squeezenet1_0, squeezenet1_1
 from .vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
@@ -82,12 +84,20 @@ __all__ = [
     "mobilenetv1_100",
     "preprocessing",
     "register_model",
+    "resnet10a",
+    "resnet10b",
     "resnet18",
     "resnet34",
     "resnet50",
     "resnet101",
     "resnet152",
     "resnext50_32x4d",
+    "seresnet18",
+    "seresnet34",
+    "seresnet50",
+    "seresnet101",
+    "seresnet152",
+    "seresnext50_32x4d",
     "shufflenet_v2",
     "shufflenet_v2_x0_5",
     "shufflenet_v2_x1_0",
