@@ -5,10 +5,10 @@ from torchvision_oracle import import_timm, import_torchvision
 from zoo import FACTS
 
 
-def oracle(name, hidden=None):
+def oracle(name, hidden=None, **light):
     """The same network in torch, without dropout and without values; skips where the package is missing or has none.
 
-    hidden: as VGG has it.
+    hidden: as VGG has it; light: for the facts' `cut`.
     """
     facts = FACTS[name]
     if facts.oracle is None:
@@ -21,6 +21,8 @@ def oracle(name, hidden=None):
         if hidden:
             for layer, ends in (0, (512 * 7 * 7, hidden)), (3, (hidden, hidden)), (6, (hidden, 1000)):
                 model.classifier[layer] = torch.nn.Linear(*ends)
+        if facts.cut:
+            facts.cut(model, **light)
         return model
 
 

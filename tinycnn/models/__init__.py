@@ -1,6 +1,7 @@
 """Networks: one file per paper, registered by name."""
 from .backbone import Backbone, Stage
 from .efficientnet_lite import efficientnet_lite0
+from .googlenet import googlenet
 from .mobilenetv1 import mobilenet_v1, mobilenetv1_025, mobilenetv1_050, mobilenetv1_075, mobilenetv1_100
 from .mobilenetv2 import mobilenet_v2
 from .mobilenetv3 import mobilenet_v3_large, mobilenet_v3_small
@@ -20,6 +21,7 @@ __all__ = [
     "WeightsNotFound",
     "create_model",
     "efficientnet_lite0",
+    "googlenet",
     "list_models",
     "load_weights",
     "mobilenet_v1",

@@ -10,7 +10,7 @@ from training_nets import Pair, needs_float64
 from zoo import FACTS
 
 import tinycnn
-from tinycnn import models, optim
+from tinycnn import losses, models, optim
 
 pytestmark = needs_float64
 FEW, MANY = 2, 20  # steps
@@ -35,7 +35,7 @@ def batches(count, dtype, size=64):
     *[(name, FEW) for name in EVERYDAY],
     *[pytest.param(*each.values, MANY, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
 def test_the_float64_plan_is_the_tape(name, steps):
-    pair = Pair(partial(built, name), optimizer=gentle, options={"keep_grads": True})
+    pair = Pair(partial(built, name), losses.AuxiliaryLoss, gentle, options={"keep_grads": True})
     eager, planned = pair.both(batches(steps, np.float64))
     np.testing.assert_allclose(planned, eager, rtol=1e-9)
     pair.assert_same(1e-9)
@@ -58,7 +58,8 @@ def error(pair, exact):
     pytest.param(*each.values, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
 def test_the_float32_plan_is_as_exact_as_the_tape(name):
     """By the median of a few batches: where rounding takes an element over the threshold of a ReLU, it counts more."""
-    pair, exact = (Pair(partial(built, name), optimizer=gentle, dtype=dtype) for dtype in (np.float32, np.float64))
+    pair, exact = (Pair(partial(built, name), losses.AuxiliaryLoss, gentle, dtype=dtype)
+                   for dtype in (np.float32, np.float64))
     start, ratios = pair.planned.state_dict(), []
     for x, target in batches(5, np.float32):
         for model in (pair.eager, pair.planned, exact.eager):
