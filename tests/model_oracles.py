@@ -1,4 +1,4 @@
-"""The same networks in torchvision, timm or pytorchcv."""
+"""The same networks in torchvision, timm, pytorchcv or facenet-pytorch."""
 import numpy as np
 import pytest
 from torchvision_oracle import import_timm, import_torchvision
@@ -43,7 +43,13 @@ def from_pytorchcv(theirs, facts):
     return pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
 
 
-BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv}
+def from_facenet(theirs, facts):
+    import_torchvision()  # which facenet-pytorch imports
+    package = pytest.importorskip("facenet_pytorch", reason="facenet-pytorch is not installed: it is not compared")
+    return getattr(package, theirs)(classify=True, num_classes=1000, dropout_prob=0.0)
+
+
+BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv, "facenet": from_facenet}
 
 
 def random_state(shapes, rng):

@@ -176,7 +176,8 @@ def test_the_head_is_what_only_the_head_runs(name, blank):
     full, trunk, other = state(), state(features_only=True), state(num_classes=7)
     net = light(name)
     assert {key for key in full if within(key, net.head)} == full.keys() - trunk.keys()
-    assert {key for key in full if within(key, net.classifiers or net.head[-1:])} == {key for key in full if full[key] != other[key]}
+    classifiers = net.classifiers or net.head[-1:]
+    assert {key for key in full if within(key, classifiers)} == {key for key in full if full[key] != other[key]}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -273,7 +274,8 @@ def assert_training_agrees(name, torch, size, batch, options, tolerance=1e-7):
 
 @pytest.mark.parametrize("name", [
     "shufflenet_v2_x1_0", "mobilenetv1_025", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_lite0",
-    "squeezenet1_1", "resnet18", "vgg11", "googlenet"])
+    "squeezenet1_1", "resnet18", "vgg11", "googlenet", "inception_v3",
+    "inception_v4", "inception_resnet_v2"])
 def test_training_is_the_oracles_in_float64(name, torch):
     assert_training_agrees(name, torch, 64, batch=3, options=FACTS[name].light)
 

@@ -9,7 +9,7 @@ from .classification import CrossEntropyLoss
 
 
 class AuxiliaryLoss(Module):
-    """A loss of the logits, and of each auxiliary classifier's with a weight: loss(y0) + sum of weights[i] loss(y[i+1]).
+    """A loss of logits, and of each auxiliary classifier's with a weight: loss(y0) + sum of weights[i] loss(y[i+1]).
 
     loss: of (logits, target), None: `CrossEntropyLoss()`.  weights: of the auxiliary ones, one for all or one for each
     in the order of the outputs; 0.3 in GoogLeNet (Szegedy et al., "Going deeper with convolutions", CVPR 2015,

@@ -2,6 +2,9 @@
 from .backbone import Backbone, Stage
 from .efficientnet_lite import efficientnet_lite0
 from .googlenet import googlenet
+from .inception_resnet import inception_resnet_v1, inception_resnet_v2
+from .inception_v3 import inception_v2, inception_v3
+from .inception_v4 import inception_v4
 from .mobilenetv1 import mobilenet_v1, mobilenetv1_025, mobilenetv1_050, mobilenetv1_075, mobilenetv1_100
 from .mobilenetv2 import mobilenet_v2
 from .mobilenetv3 import mobilenet_v3_large, mobilenet_v3_small
@@ -22,6 +25,11 @@ __all__ = [
     "create_model",
     "efficientnet_lite0",
     "googlenet",
+    "inception_resnet_v1",
+    "inception_resnet_v2",
+    "inception_v2",
+    "inception_v3",
+    "inception_v4",
     "list_models",
     "load_weights",
     "mobilenet_v1",

@@ -10,15 +10,23 @@ from .. import ops as F
 from ..nn import AvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, Sequential, init
 from ..ops.geometry import pair
 from ..tensor import Tensor
-from .backbone import Backbone, Stage
+from .backbone import Backbone, Options, Stage
 
 
 class Style(NamedTuple):
     """How a network makes what its table names."""
 
+    width: float = 1.0  # numbers of filters over those in the table
     padded: bool = True  # whether layers have padding that the table calls valid
     bias: bool = False  # whether convolutions have one
     eps: float = 1e-3  # of the normalisation
+
+    def filters(self, count: int) -> int:
+        """So many in the table."""
+        return max(1, round(count * self.width))
+
+
+PLAIN = Style()
 
 
 class Step(Protocol):
@@ -55,8 +63,8 @@ class Conv(NamedTuple):
         """See Step."""
         h, w = pair(self.kernel, "kernel", "Conv")
         padding = (0, 0) if self.valid and not style.padded else (h // 2, w // 2)
-        layer = BasicConv2d(in_channels, self.channels, (h, w), self.stride, padding, style.bias, style.eps)
-        return layer, self.channels
+        channels = style.filters(self.channels)
+        return BasicConv2d(in_channels, channels, (h, w), self.stride, padding, style.bias, style.eps), channels
 
 
 class Pool(NamedTuple):
@@ -119,7 +127,7 @@ class Branches(Module):
     ['branch1.conv.weight', 'branch2.0.conv.weight', 'branch2.1.conv.weight', 'branch3.1.conv.weight']
     """
 
-    def __init__(self, in_channels: int, ways: Ways, style: Style = Style()) -> None:
+    def __init__(self, in_channels: int, ways: Ways, style: Style = PLAIN) -> None:
         self.channels, self.ways = 0, ways
         for way in ways:
             row, ends = way if isinstance(way, Forked) else (way, {})
@@ -167,14 +175,22 @@ class Part(NamedTuple):
     stride: int = 1
 
 
-class InceptionBackbone(Backbone):
-    """A network whose trunk is a table."""
+class InceptionOptions(Options, total=False):
+    """What every Inception takes besides."""
 
-    def set_trunk(self, table: Iterable[Part], style: Style = Style()) -> int:
+    width: float
+
+
+class InceptionBackbone(Backbone):
+    """A network whose trunk is a table; its class makes `style` before it begins."""
+
+    style: Style
+
+    def set_trunk(self, table: Iterable[Part]) -> int:
         """Build the trunk and say what its stages are; returns the channels of its last map."""
         channels, reduction, stages = self.in_chans, 1, []
         for name, step, stride in table:
-            module, channels = step.build(channels, style)
+            module, channels = step.build(channels, self.style)
             parent, _, leaf = name.rpartition(".")
             setattr(attrgetter(parent)(self) if parent else self, leaf, module)
             reduction *= stride
@@ -185,11 +201,6 @@ class InceptionBackbone(Backbone):
 
     def built(self, name: str, channels: int) -> None:
         """What is to be done when a part of the trunk is there."""
-
-    def require_repeats(self, repeats: Sequence[int], most: Sequence[int]) -> None:
-        """ValueError unless there are from 1 to so many modules of each kind."""
-        holds = len(repeats) == len(most) and all(1 <= n <= top for n, top in zip(repeats, most, strict=True))
-        self._require(holds, "repeats", f"{len(most)} integers from 1 to {tuple(most)}", repeats)
 
 
 def start(module: Module) -> None:

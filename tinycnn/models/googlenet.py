@@ -18,7 +18,21 @@ from .. import ops as F
 from ..nn import Dropout, Linear, MaxPool2d, Module, init
 from ..tensor import Tensor
 from .backbone import Options, pooled
-from .branches import LARGEST, BasicConv2d, Conv, InceptionBackbone, Mixed, Part, Pool, branches, start
+from .branches import (
+    LARGEST,
+    PLAIN,
+    BasicConv2d,
+    Conv,
+    InceptionBackbone,
+    InceptionOptions,
+    Mixed,
+    Part,
+    Pool,
+    Style,
+    branches,
+    start,
+)
+from .mobile import require_width
 from .registry import register_model
 
 # Table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj
@@ -34,7 +48,7 @@ TABLE = {
     "inception5b": (384, 192, 384, 48, 128, 128),
 }
 POOLS = {"inception4a": ("maxpool3", 3), "inception5a": ("maxpool4", 2)}  # before these: name, side of the window
-GRID, HIDDEN = 4, 1024  # of an auxiliary head: side of what it sees, units of its hidden layer
+GRID = 4  # side of the map of means that an auxiliary head sees
 
 
 def halving(side: int = 3) -> Pool:
@@ -58,11 +72,12 @@ def naive_inception(row: tuple[int, ...], largest_kernel: int = 5) -> Mixed:
 class AuxiliaryHead(Module):
     """Section 5: a classifier of a map in the middle of the network: (N, in_channels, H, W) -> (N, num_classes)."""
 
-    def __init__(self, in_channels: int, num_classes: int, drop_rate: float) -> None:
-        self.conv = BasicConv2d(in_channels, 128)
-        self.fc1 = Linear(128 * GRID * GRID, HIDDEN)
+    def __init__(self, in_channels: int, num_classes: int, drop_rate: float, style: Style = PLAIN) -> None:
+        channels, hidden = style.filters(128), style.filters(1024)
+        self.conv = BasicConv2d(in_channels, channels)
+        self.fc1 = Linear(channels * GRID * GRID, hidden)
         self.dropout = Dropout(drop_rate)
-        self.fc2 = Linear(HIDDEN, num_classes)
+        self.fc2 = Linear(hidden, num_classes)
         self.apply(start)
         init.kaiming_normal(self.fc1.weight)
 
@@ -71,7 +86,7 @@ class AuxiliaryHead(Module):
         return self.fc2(self.dropout(F.relu(self.fc1(x))))
 
 
-class GoogLeNetOptions(Options, total=False):
+class GoogLeNetOptions(InceptionOptions, total=False):
     """What GoogLeNet takes besides."""
 
     aux_logits: bool
@@ -83,13 +98,14 @@ class GoogLeNetOptions(Options, total=False):
 class GoogLeNet(InceptionBackbone):
     """GoogLeNet, or the same of naive modules; options: see Backbone.
 
-    aux_logits: whether it has the auxiliary classifiers; in training, the result then is the list [logits, logits of
-    aux2, logits of aux1], for `losses.AuxiliaryLoss`.  aux_drop_rate: probability of dropout in them.  largest_kernel:
-    of the third branch, 3 as in torchvision's weights, or 5 as in the paper.  naive: modules of figure 2 (a), which do
-    not reduce channels first: 70 M parameters instead of 6.6.  Raises ValueError for another kernel or such a probability.
+    width: numbers of filters over those of the paper, above 0.  aux_logits: whether it has the auxiliary classifiers;
+    in training, the result then is the list [logits, logits of aux2, logits of aux1], for `losses.AuxiliaryLoss`.
+    aux_drop_rate: probability of dropout in them.  largest_kernel: of the third branch, 3 as in torchvision's weights,
+    or 5 as in the paper.  naive: modules of figure 2 (a), which do not reduce channels first: 70 M parameters instead
+    of 6.6.  Raises ValueError for another kernel, or what is out of range.
 
     >>> import numpy as np
-    >>> net, x = GoogLeNet(num_classes=10), np.zeros((2, 3, 64, 64), np.float32)
+    >>> net, x = GoogLeNet(width=0.25, num_classes=10), np.zeros((2, 3, 64, 64), np.float32)
     >>> [y.shape for y in net(x)], net.eval()(x).shape
     ([(2, 10), (2, 10), (2, 10)], (2, 10))
     """
@@ -98,19 +114,21 @@ class GoogLeNet(InceptionBackbone):
     head = ("aux1", "aux2", "fc")
     classifiers = ("aux1.fc2", "aux2.fc2", "fc")
 
-    def __init__(self, aux_logits: bool = True, aux_drop_rate: float = 0.7, largest_kernel: int = 3,
-                 naive: bool = False, **options: Unpack[Options]) -> None:
+    def __init__(self, width: float = 1.0, aux_logits: bool = True, aux_drop_rate: float = 0.7,
+                 largest_kernel: int = 3, naive: bool = False, **options: Unpack[Options]) -> None:
         super().__init__(**options)
+        require_width("GoogLeNet", width)
         self._require(largest_kernel in (3, 5), "largest_kernel", "3 or 5", largest_kernel)
         self._require(0 <= aux_drop_rate < 1, "aux_drop_rate", "at least 0 and less than 1", aux_drop_rate)
         self.aux_logits = aux_logits and self.num_classes > 0 and not self.features_only
+        self.style = Style(width)
         channels = self.set_trunk(self._table(naive_inception if naive else inception, largest_kernel))
         self.apply(start)
         if self.aux_logits:
             self.auxiliary = {"inception4a": "aux1", "inception4d": "aux2"}
             widths = {stage.name: stage.channels for stage in self.stages}
             for stage, head in self.auxiliary.items():
-                setattr(self, head, AuxiliaryHead(widths[stage], self.num_classes, aux_drop_rate))
+                setattr(self, head, AuxiliaryHead(widths[stage], self.num_classes, aux_drop_rate, self.style))
         if not self.features_only:
             self.dropout = Dropout(self.drop_rate)
             self.fc = self.classifier_layer(channels).apply(start)
