@@ -7,7 +7,6 @@ from zoo import FACTS
 import tinycnn
 from tinycnn import losses, models, no_grad, optim
 from tinycnn.autograd import topological
-from tinycnn.nn import init
 
 NAMES = models.list_models()
 HEAVY = 100_000_000  # parameters: twice as many numbers, and gradients, in float64 fill the memory of small machines
@@ -48,13 +47,6 @@ def relative_error(got, want, floor=1e-30):
 def name(request):
     """Those that stand for their families every day; all of them among the slow tests."""
     return request.param
-
-
-@pytest.fixture
-def blank(monkeypatch):
-    """Networks start with zeros, which takes no time."""
-    for function in ("normal", "uniform"):
-        monkeypatch.setattr(init, function, lambda *_: None)
 
 
 def make_twins(name, **options):
@@ -275,7 +267,7 @@ def assert_training_agrees(name, torch, size, batch, options, tolerance=1e-7):
 @pytest.mark.parametrize("name", [
     "shufflenet_v2_x1_0", "mobilenetv1_025", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_lite0",
     "squeezenet1_1", "resnet18", "vgg11", "googlenet", "inception_v3",
-    "inception_v4", "inception_resnet_v2"])
+    "inception_v4", "inception_resnet_v2", "bn_inception"])
 def test_training_is_the_oracles_in_float64(name, torch):
     assert_training_agrees(name, torch, 64, batch=3, options=FACTS[name].light)
 

@@ -1,4 +1,8 @@
-"""GoogLeNet and the Inceptions that followed it; images of 299 pixels where their papers have them."""
+"""GoogLeNet and the Inceptions that followed it; images of 299 pixels where their papers have them.
+
+Light ones have a quarter of the filters, and padding where the smallest image would leave no map.  pytorchcv's
+BN-Inception takes no odd sizes: where a convolution and a pooling halve a map side by side, they round it differently.
+"""
 from types import MappingProxyType
 
 from . import inception_cuts as cuts
@@ -26,4 +30,8 @@ FACTS = {
                                  light=SMALL, **LATER),
     "inception_resnet_v2": Facts(55_843_464, 13155.8, 13180, "timm:inception_resnet_v2", size=299, cut=cuts.lighter,
                                  light=SMALL),
+    # Hu et al., table 2, have 2.03 and 2.04 G of both; nothing that installs has the second
+    "bn_inception": Facts(11_295_240, 2032.6, 2030, "pytorchcv:bninception", renamed=True, uneven=(96, 64),
+                          cut=cuts.bn_inception, light=MappingProxyType({"width": 0.25})),
+    "se_bn_inception": Facts(11_941_638, 2033.2, 2040, None, light=MappingProxyType({"width": 0.25}), **LATER),
 }

@@ -1,5 +1,6 @@
 """Networks: one file per paper, registered by name."""
 from .backbone import Backbone, Stage
+from .bn_inception import bn_inception, se_bn_inception
 from .efficientnet_lite import efficientnet_lite0
 from .googlenet import googlenet
 from .inception_resnet import inception_resnet_v1, inception_resnet_v2
@@ -22,6 +23,7 @@ __all__ = [
     "Stage",
     "Weights",
     "WeightsNotFound",
+    "bn_inception",
     "create_model",
     "efficientnet_lite0",
     "googlenet",
@@ -48,6 +50,7 @@ __all__ = [
     "resnet101",
     "resnet152",
     "resnext50_32x4d",
+    "se_bn_inception",
     "shufflenet_v2",
     "shufflenet_v2_x0_5",
     "shufflenet_v2_x1_0",
