@@ -98,7 +98,7 @@ class MnasNetB1(Backbone):
         self.apply(start)
 
     def forward_head(self, x: Tensor) -> Tensor:
-        for layer in [*self.layers][len(self.stages):]:
+        for layer in [*self.layers][len(self.trunk):]:
             x = layer(x)
         return self.classifier(pooled(x))
 

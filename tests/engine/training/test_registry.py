@@ -10,7 +10,7 @@ from training_nets import Pair, needs_float64
 from zoo import FACTS
 
 import tinycnn
-from tinycnn import models, optim
+from tinycnn import losses, models, optim
 
 pytestmark = needs_float64
 FEW, MANY = 2, 20  # steps
@@ -36,7 +36,7 @@ def batches(count, dtype, size=64):
     *[pytest.param(*each.values, MANY, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
 def test_the_float64_plan_is_the_tape(name, steps):
     """Each step from the tape's state: deep networks make rounding grow, at their start up to tenfold a step."""
-    pair = Pair(partial(built, name), optimizer=momentum, options={"keep_grads": True})
+    pair = Pair(partial(built, name), losses.AuxiliaryLoss, momentum, options={"keep_grads": True})
     for number, each in enumerate(batches(steps, np.float64)):
         [eager], [planned] = pair.both([each], seed=number)
         assert planned == pytest.approx(eager, rel=1e-9)
@@ -61,7 +61,8 @@ def error(pair, exact):
     pytest.param(*each.values, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
 def test_the_float32_plan_is_as_exact_as_the_tape(name):
     """By the median of a few batches: where rounding takes an element over the threshold of a ReLU, it counts more."""
-    pair, exact = (Pair(partial(built, name), optimizer=momentum, dtype=dtype) for dtype in (np.float32, np.float64))
+    pair, exact = (Pair(partial(built, name), losses.AuxiliaryLoss, momentum, dtype=dtype)
+                   for dtype in (np.float32, np.float64))
     start, ratios = pair.planned.state_dict(), []
     for x, target in batches(5, np.float32):
         for model in (pair.eager, pair.planned, exact.eager):
