@@ -25,6 +25,7 @@ class Facts(NamedTuple):
     lost: tuple[int, ...] = (0,) * 6  # pixels that each map of an image of 64 x 96 lacks on a side, for want of padding
     plain: bool = False  # whether it has no batch normalisation: it then learns colours quickly, but not noise
     learning_rate: float = 0.02  # that halves the loss of a few images quickly
+    gentle: float = 1e-5  # a learning rate by which two runs stay together for twenty steps, rounding and all
     seed: int = 0  # of a start that learns soon; plain ones may not, and SqueezeNet's last ReLU can hold a class at 0
 
 
