@@ -3,7 +3,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-
 UNDROPPED = MappingProxyType({"drop_rate": 0.0, "drop_path_rate": 0.0})
 
 

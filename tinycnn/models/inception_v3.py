@@ -154,7 +154,7 @@ class InceptionV2(InceptionBackbone):
     """
 
     default_drop_rate = 0.5
-    head_modules = ("fc",)
+    head_modules: tuple[str, ...] = ("fc",)
     version: ClassVar[int] = 2
 
     def __init__(self, width: float = 1.0, padded: bool = False, **options: Unpack[Options]) -> None:
