@@ -38,7 +38,11 @@ def from_timm(theirs, facts):
 
 def from_pytorchcv(theirs, facts):
     import_torchvision()  # which settles what torch is
-    return pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
+    model = pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
+    if hasattr(model.features, "final_pool"):  # whose window is the map of 224 x 224
+        import torch
+        model.features.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    return model
 
 
 BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv}

@@ -253,7 +253,7 @@ def assert_training_agrees(name, torch, size, batch, tolerance=1e-7):
 @pytest.mark.parametrize("name", [
     "shufflenet_v2_x1_0", "mobilenetv1_025", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_lite0",
     "squeezenet1_1", "resnet18", "vgg11", "ghostnet_050", "efficientnet_b0",
-    "mnasnet0_5", "mnasnet_a1"])
+    "mnasnet0_5", "mnasnet_a1", "shufflenet_v1_g3"])
 def test_training_is_the_oracles_in_float64(name, torch):
     assert_training_agrees(name, torch, size=64, batch=3)
 
@@ -284,6 +284,8 @@ def test_other_widths_have_the_oracles_shapes(name, width, torch, blank):
 
 @pytest.mark.parametrize(("build", "message"), [
     (lambda: models.shufflenet_v2(0.75), "width must be one of 0.5, 1.0, 1.5, 2.0, got 0.75"),
+    (lambda: models.shufflenet_v1(5), "groups must be one of 1, 2, 3, 4, 8, got 5"),
+    (lambda: models.shufflenet_v1(3, scale=0), "scale must be positive, got 0"),
     (lambda: models.mobilenet_v1(-1), "mobilenet_v1: width must be positive, got -1"),
     (lambda: models.mobilenet_v2(0), "width must be positive, got 0"),
     (lambda: models.mobilenet_v2(float("nan")), "width must be positive, got nan"),
