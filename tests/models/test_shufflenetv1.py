@@ -1,6 +1,7 @@
 """ShuffleNet at other scales than 1."""
 import numpy as np
 import pytest
+from torchvision_oracle import import_torchvision
 
 from tinycnn import models
 
@@ -11,6 +12,7 @@ def shapes(model):
 
 @pytest.mark.parametrize("name", ["g1_wd4", "g1_wd2", "g1_w3d4", "g3_wd4", "g3_wd2", "g3_w3d4"])
 def test_other_scales_have_the_oracles_shapes(name, torch, blank):
+    import_torchvision()  # which settles what torch is
     provider = pytest.importorskip("pytorchcv.model_provider")
     scale = {"wd4": 0.25, "wd2": 0.5, "w3d4": 0.75}[name[3:]]
     with torch.device("meta"):
