@@ -109,7 +109,7 @@ class EfficientNet(Backbone):
 
     default_drop_path_rate = 0.2
     drops_paths = True
-    head = (f"features.{len(TABLE) + 1}", "classifier")
+    head_modules = (f"features.{len(TABLE) + 1}", "classifier")
 
     def __init__(self, scale: Scale, norm: Norm, **options: Unpack[Options]) -> None:
         self.scale, self.default_drop_rate = scale, scale.dropout

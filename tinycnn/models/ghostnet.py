@@ -136,7 +136,7 @@ class GhostNet(Backbone):
 
     default_drop_rate = 0.2
     drops_paths = True
-    head = (f"blocks.{len(TABLE)}", "conv_head", "classifier")
+    head_modules = (f"blocks.{len(TABLE)}", "conv_head", "classifier")
 
     def __init__(self, width: float = 1.0, ratio: int = 2, kernel: int = 3, **options: Unpack[Options]) -> None:
         super().__init__(**options)

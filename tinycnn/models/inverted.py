@@ -100,7 +100,7 @@ class InvertedResidualNet(Backbone):
     """
 
     drops_paths = True
-    head = ("conv_head", "bn2", "classifier")
+    head_modules = ("conv_head", "bn2", "classifier")
 
     def __init__(self, style: Style, stem: int, rows: Sequence[Row], **options: Unpack[Options]) -> None:
         super().__init__(**options)

@@ -64,7 +64,7 @@ class ShuffleNetV1(Backbone):
     """ShuffleNet of a number of groups and a scale; options: see Backbone."""
 
     drops_paths = True
-    head = ("fc",)
+    head_modules = ("fc",)
 
     def __init__(self, groups: int = 3, scale: float = 1.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)

@@ -112,9 +112,9 @@ def load_pretrained(model: Backbone, name: str) -> Weights:
     if not digest.startswith(weights.sha256):
         raise CheckpointError(f"{path}: its SHA-256 begins with {digest[:8]}, expected {weights.sha256}: "
                               "the file is damaged or another one")
-    own_head = model.head if model.features_only else ()
+    own_head = model.head_modules if model.features_only else ()
     if model.num_classes != weights.num_classes:
-        own_head = own_head or model.head[-1:]
+        own_head = own_head or model.classifiers or model.head_modules[-1:]
     state = {key: value for key, value in _renamed(model, load(path)).items() if not _within(key, own_head)}
     kept = {key: value for key, value in model.state_dict().items() if _within(key, own_head)}
     _load_into(model, {**state, **kept}, path)
