@@ -19,6 +19,7 @@ class Facts(NamedTuple):
     light: Mapping[str, Any] = MappingProxyType({})  # options that make it fit for tests of its blocks
     reductions: tuple[int, ...] = (2, 4, 8, 16, 32)  # of its feature maps
     size: int = 224  # side of the images that it is meant for
+    least: int = 32  # side of the smallest ones that it takes
     lost: tuple[int, ...] = (0,) * 6  # pixels that each map of an image of 64 x 96 lacks on a side, for want of padding
     plain: bool = False  # whether it has no batch normalisation: it then learns colours quickly, but not noise
     learning_rate: float = 0.02  # that halves the loss of a few images quickly

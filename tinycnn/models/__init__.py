@@ -1,4 +1,5 @@
 """Networks: one file per paper, registered by name."""
+from .alexnet import alexnet
 from .backbone import Backbone, Stage
 from .cspdarknet import cspdarknet53
 from .darknet import darknet19, darknet53
@@ -32,6 +33,7 @@ from .shufflenetv2 import shufflenet_v2, shufflenet_v2_x0_5, shufflenet_v2_x1_0,
 from .squeezenet import squeezenet1_0, squeezenet1_1
 from .vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .weights import WEIGHTS, Preprocessing, Weights, WeightsNotFound, load_weights, preprocessing
+from .xception import xception
 
 __all__ = [
     "WEIGHTS",
@@ -40,6 +42,7 @@ __all__ = [
     "Stage",
     "Weights",
     "WeightsNotFound",
+    "alexnet",
     "create_model",
     "cspdarknet53",
     "darknet19",
@@ -106,4 +109,5 @@ __all__ = [
     "vgg16_bn",
     "vgg19",
     "vgg19_bn",
+    "xception",
 ]
