@@ -1,10 +1,9 @@
 """Xception: Chollet, "Xception: deep learning with depthwise separable convolutions", CVPR 2017,
 https://arxiv.org/abs/1610.02357.  Names of parameters as in timm's legacy_xception.
 
-The first two convolutions are not padded, and images are of 299 x 299 pixels.  As in timm, and in the author's Keras
-code, normalisation follows a separable convolution as a whole, and what a block adds is not activated; batch
-normalisation has timm's eps of 1e-5 and momentum of 0.1 (Keras: 1e-3 and 0.01).  Dropout of 0.5 before the classifier
-is the paper's (section 4.5.2; timm and Keras have none).
+Images are of 299 x 299 pixels.  As in timm and the author's Keras code, the first two convolutions are not padded, and
+normalisation follows a separable convolution as a whole, with timm's eps of 1e-5 and momentum of 0.1 (Keras: 1e-3 and
+0.01).  Dropout of 0.5 before the classifier is the paper's (section 4.3; timm and Keras have none).
 """
 from __future__ import annotations
 
