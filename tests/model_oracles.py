@@ -8,7 +8,7 @@ from zoo import FACTS
 def oracle(name, hidden=None, **light):
     """The same network in torch, without dropout and without values; skips where the package is missing or has none.
 
-    hidden: as VGG has it; light: for the facts' `cut`.
+    hidden: as VGG and AlexNet have it; light: for the facts' `cut`.
     """
     facts = FACTS[name]
     if facts.oracle is None:
@@ -18,9 +18,10 @@ def oracle(name, hidden=None, **light):
     import torch
     with torch.device("meta"):  # whose tensors take neither memory nor time
         model = build(theirs, facts)
-        if hidden:
-            for layer, ends in (0, (512 * 7 * 7, hidden)), (3, (hidden, hidden)), (6, (hidden, 1000)):
-                model.classifier[layer] = torch.nn.Linear(*ends)
+        for i, layer in enumerate(model.classifier if hidden else ()):
+            if isinstance(layer, torch.nn.Linear):
+                sides = layer.in_features, layer.out_features
+                model.classifier[i] = torch.nn.Linear(*[hidden if side == 4096 else side for side in sides])
         for module in model.modules():
             if isinstance(module, torch.nn.LeakyReLU):
                 module.negative_slope = 0.1  # Darknet's; timm has torch's 0.01

@@ -3,8 +3,11 @@ import numpy as np
 import pytest
 from zoo.counting import multiply_adds
 
+import tinycnn
 from tinycnn import models
+from tinycnn.losses import CrossEntropyLoss
 from tinycnn.models.resnet import ZeroPadding
+from tinycnn.optim import SGD
 
 
 def test_shortcut_a_takes_every_second_pixel_and_adds_zeros():
@@ -59,3 +62,13 @@ def test_faster_rcnn_with_it_has_the_published_multiply_adds(name, billions, bla
     regions = 300 * multiply_adds(model.layer4, 14, 14, channels)
     counted = (multiply_adds(trunk, 375, 1242) + proposals + regions) / 1e3
     assert counted == pytest.approx(billions, rel=0.01)
+
+
+def test_shortcut_a_runs_in_plans():
+    model, x = models.resnet10b(shortcut="A", num_classes=3).eval(), np.ones((2, 3, 40, 40), np.float32)
+    np.testing.assert_allclose(tinycnn.compile(model, x, threads=1)(x), model(x).numpy(), rtol=1e-4)
+    model.train()
+    batch = (x, np.array([0, 2]))
+    step = tinycnn.compile_training_step(model, CrossEntropyLoss(), SGD(model.parameters(), lr=0.1), batch, threads=1)
+    assert np.isfinite(step(*batch))
+    assert step.report().host == {}

@@ -1,4 +1,5 @@
 """Networks: one file per paper, registered by name."""
+from .alexnet import alexnet
 from .backbone import Backbone, Stage
 from .bn_inception import bn_inception, se_bn_inception
 from .cspdarknet import cspdarknet53
@@ -46,6 +47,7 @@ from .shufflenetv2 import shufflenet_v2, shufflenet_v2_x0_5, shufflenet_v2_x1_0,
 from .squeezenet import squeezenet1_0, squeezenet1_1
 from .vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .weights import WEIGHTS, Preprocessing, Weights, WeightsNotFound, load_weights, preprocessing
+from .xception import xception
 
 __all__ = [
     "WEIGHTS",
@@ -54,6 +56,7 @@ __all__ = [
     "Stage",
     "Weights",
     "WeightsNotFound",
+    "alexnet",
     "bn_inception",
     "create_model",
     "cspdarknet53",
@@ -140,4 +143,5 @@ __all__ = [
     "vgg16_bn",
     "vgg19",
     "vgg19_bn",
+    "xception",
 ]

@@ -3,8 +3,9 @@ https://arxiv.org/abs/1608.06993.  Names of parameters as in torchvision.
 
 These are the paper's DenseNet-BC, with bottlenecks and compression.  DenseNet-161 is not in table 1: it is the authors'
 network of 48 new channels a layer, published at https://github.com/liuzhuang13/DenseNet.  The paper's dropout follows
-each 3x3 convolution, 0.2 for small sets of images and none for ImageNet: that is `proj_drop_rate` here (timm's name;
-torchvision calls it drop_rate); `drop_rate` is of the classifier, as in every network here.
+each convolution, 0.2 for images that are not augmented and none for ImageNet: that is `proj_drop_rate` here (timm's
+name; torchvision calls it drop_rate), behind each layer's 3x3 as in torchvision and timm; `drop_rate` is of the
+classifier, as in every network here.
 """
 from __future__ import annotations
 

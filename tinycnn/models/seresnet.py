@@ -15,7 +15,7 @@ from .mobile import make_divisible
 from .registry import register_model
 from .resnet import GROUPS_32X4, TABLE, ResNet, ResNetOptions
 
-REDUCTION = 16  # channels over those in the middle (section 6.4)
+REDUCTION = 16  # channels over those in the middle, the paper's r
 
 
 def squeeze_excitation(channels: int) -> SqueezeExcitation:
