@@ -200,7 +200,7 @@ class InceptionBackbone(Backbone):
         return channels
 
     def built(self, name: str, channels: int) -> None:
-        """What is to be done when a part of the trunk is there."""
+        """Called behind each part of the trunk, with its path and the channels that it gives."""
 
 
 def start(module: Module) -> None:
