@@ -1,6 +1,7 @@
 """Data: photos, sets to train on that can be installed, the order they are read in, what is done to a batch."""
+from ..download import home as data_home
 from . import transforms
-from .datasets import FASHION_MNIST_CLASSES, FashionMNIST, data_home
+from .datasets import FASHION_MNIST_CLASSES, FashionMNIST
 from .idx import read_idx
 from .imagenet import class_names
 from .images import ImageError, load_image, prepare
