@@ -99,13 +99,18 @@ def resized_middle(image: np.ndarray, resize: int, size: int, interpolation: str
 
     Only the pixels that are kept are computed, so a panorama of 1 x 100000 costs no more than another photo.
     """
-    Image = _pillow("Image")
     height, width = image.shape[:2]
     shorter = min(height, width)
     resized_h, resized_w = resize * height // shorter, resize * width // shorter
     top, left = round((resized_h - size) / 2), round((resized_w - size) / 2)
     step_y, step_x = height / resized_h, width / resized_w
     box = (left * step_x, top * step_y, min(width, (left + size) * step_x), min(height, (top + size) * step_y))
+    return resized(image, size, box, interpolation)
+
+
+def resized(image: np.ndarray, size: int, box: tuple[float, float, float, float], interpolation: str) -> np.ndarray:
+    """The part of a photo in a box (left, top, right, bottom; pixels), resized to (size, size, 3)."""
+    Image = _pillow("Image")
     filters = Image.Resampling[interpolation.upper()]
     return np.asarray(Image.fromarray(image).resize((size, size), filters, box))
 

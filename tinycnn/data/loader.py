@@ -14,7 +14,7 @@ Mix = Callable[[np.ndarray, np.ndarray, np.random.Generator], Batch]
 
 
 class Loader:
-    """Batches (x, y), the same for the same seed and epoch wherever, whenever and by however many threads they are made.
+    """Batches (x, y), the same for the same seed and epoch, wherever, whenever and by however many threads.
 
     images: array (n, ...), or what gives images for an array of their numbers, as `Photos` does.  labels: array (n,).
     transform: `transform(images[batch], rng)` gives x; mix: `mix(x, y, rng)` gives another x and y.  Both must take
@@ -63,6 +63,10 @@ class Loader:
         if self.shuffle:
             np.random.default_rng([self.seed, epoch]).shuffle(order)
         return prefetch(lambda batch: self._batch(order, epoch, batch), range(first, len(self)), self.workers)
+
+    def example(self) -> Batch:
+        """A batch as the first of an epoch, for its shapes."""
+        return self._batch(np.arange(len(self.images)), 0, 0)
 
     def _batch(self, order: np.ndarray, epoch: int, batch: int) -> Batch:
         chosen = order[batch * self.batch_size:(batch + 1) * self.batch_size]
