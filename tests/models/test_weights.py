@@ -181,7 +181,7 @@ def same(model, state):
 
 
 def test_a_download_is_only_made_when_asked_for_and_kept(publisher, home, tmp_path):
-    weights, state = publisher
+    _, state = publisher
     with pytest.raises(models.WeightsNotFound, match="download=True"):
         models.create_model("shufflenet_v2_x0_5", pretrained=True)
     assert not home.exists()

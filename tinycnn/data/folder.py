@@ -29,7 +29,7 @@ class BadDataError(ValueError):
     """A folder of photos has faults; the message lists the first ones, `faults` holds them all."""
 
     def __init__(self, root: Path, faults: Sequence[Fault]) -> None:
-        self.faults = list(faults)
+        self.root, self.faults = root, list(faults)
         rest = len(faults) - _SHOWN
         super().__init__("\n  ".join([f"{root}: {len(faults)} of its files and folders cannot be used "
                                       "(skip_bad=True, --skip-bad, leaves them out):", *map(str, faults[:_SHOWN]),

