@@ -105,7 +105,8 @@ def test_an_example_is_like_the_batches():
 
 
 @pytest.mark.parametrize(("keywords", "message"), [
-    ({"workers": -1}, "workers must not be negative"), ({"batch_size": 0}, "batch_size must be at least 1, got 0"), ({"seed": -1}, "seed"), ({"n": 0}, "make no batch")])
+    ({"workers": -1}, "workers must not be negative"),
+    ({"batch_size": 0}, "batch_size must be at least 1, got 0"), ({"seed": -1}, "seed"), ({"n": 0}, "make no batch")])
 def test_refuses(keywords, message):
     with pytest.raises(ValueError, match=message):
         make(**keywords)

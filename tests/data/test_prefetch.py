@@ -56,11 +56,10 @@ def test_an_error_comes_where_its_result_would(workers):
         if i == 4:
             raise KeyError("the fourth")
         return i
-    results, seen = prefetch(work, range(10), workers), []
+    results = prefetch(work, range(10), workers)
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(KeyError, match="the fourth"):
-        for result in results:
-            seen.append(result)
-    assert seen == [0, 1, 2, 3]
+        next(results)
     assert not threads()
 
 

@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("PIL", reason="pillow is not installed: photos cannot be resized")
 
-from tinycnn.data import prepare, views  # noqa: E402
-from tinycnn.data.transforms import normalize  # noqa: E402
-from tinycnn.models import Preprocessing  # noqa: E402
+from tinycnn.data import prepare, views
+from tinycnn.data.transforms import normalize
+from tinycnn.models import Preprocessing
 
 RNG = np.random.default_rng(0)
 PHOTOS = [RNG.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((40, 60), (33, 32), (100, 20))]

@@ -4,11 +4,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from .._kernels import set_num_threads
-from ..data.folder import MIN_SIDE, BadDataError
-from ..data.tasks import FASHION_MNIST
+from ..data.folder import MIN_SIDE, BadDataError, Fault
+from ..data.tasks import FASHION_MNIST, Task
 from ..training.choices import DataChoice, NetworkChoice
 from ..training.engines import Engine
 from .console import complain, positive, reason_of, shown
@@ -91,7 +92,14 @@ def engine_choice(options: argparse.Namespace) -> Engine:
     return Engine(compile_training_step, compile)
 
 
-def list_faults(faults: Any) -> None:
+def tell(task: Task) -> None:
+    """What is about to be used, on stderr, and what is not."""
+    list_faults(task.faults)
+    print(f"{len(task.train[1]):,} images to train on, {len(task.test[1]):,} to test with, "
+          f"{len(task.classes)} classes, {len(task.faults)} files left out", file=sys.stderr)
+
+
+def list_faults(faults: Iterable[Fault]) -> None:
     """A line on stderr for each file that cannot be used."""
     for fault in faults:
         print(f"tinycnn: {shown(str(fault))}", file=sys.stderr)

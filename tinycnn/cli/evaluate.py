@@ -16,8 +16,8 @@ from .choices import (
     complain_of,
     data_choice,
     engine_choice,
-    list_faults,
     network_choice,
+    tell,
 )
 from .console import positive
 
@@ -42,11 +42,10 @@ def add_to(commands: Any) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     try:
-        task, found = run_evaluation(network_choice(options), data_choice(options), batch_size=options.batch_size,
-                                     engine=engine_choice(options))
+        found = run_evaluation(network_choice(options), data_choice(options), batch_size=options.batch_size,
+                               engine=engine_choice(options), tell=tell)
     except FAILURES as error:
         return complain_of(error)
-    list_faults(task.faults)
     if options.json:
         print(json.dumps({"schema": SCHEMA, "model": options.model, "data": options.data, **circumstances(),
                           "batch_size": options.batch_size, **dataclasses.asdict(found)}, indent=2))

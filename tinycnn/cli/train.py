@@ -17,8 +17,8 @@ from .choices import (
     complain_of,
     data_choice,
     engine_choice,
-    list_faults,
     network_choice,
+    tell,
 )
 
 
@@ -87,16 +87,15 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def _train(options: argparse.Namespace) -> int:
     out = options.out or f"runs/{options.model}"
     try:
-        task, result = run_training(
+        result = run_training(
             network_choice(options), data_choice(options, validation=options.val, share=options.val_split),
             _recipe(options), out, engine=engine_choice(options), resume=options.resume, overwrite=options.overwrite,
-            freeze=options.freeze_backbone, cache=options.cache_features, workers=options.workers)
+            freeze=options.freeze_backbone, cache=options.cache_features, workers=options.workers, tell=tell)
     except FAILURES as error:
         return complain_of(error)
     except KeyboardInterrupt:
         print("\ntinycnn: stopped; --resume goes on after the last finished epoch", file=sys.stderr)
         raise
-    list_faults(task.faults)
-    print(f"{options.model}: accuracy {100 * result['accuracy']:.2f} % of {len(task.test[1]):,} test images after "
-          f"{options.epochs} epochs in {result['seconds']:.0f} s on {get_num_threads()} threads; see {out}")
+    print(f"{options.model}: accuracy {100 * result['accuracy']:.2f} % of {result['settings']['test_images']:,} images "
+          f"after {options.epochs} epochs in {result['seconds']:.0f} s on {get_num_threads()} threads; see {out}")
     return 0

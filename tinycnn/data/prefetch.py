@@ -17,9 +17,13 @@ def prefetch(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int
     that asks.  What `work` raises comes out where its result would have.  The threads are gone when the last result
     was given, at an exception, and when the iterator is closed, at most one task of each later.
 
+    Raises ValueError for a negative number of workers.
+
     >>> list(prefetch(lambda x: x * x, [1, 2, 3], workers=2))
     [1, 4, 9]
     """
+    if workers < 0:
+        raise ValueError(f"prefetch: workers must not be negative, got {workers}")
     if workers == 0:
         yield from map(work, tasks)
         return

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,44 +23,49 @@ from .results import RunFiles
 
 def run_training(network: NetworkChoice, data: DataChoice, recipe: Recipe, out: str | os.PathLike[str], *,
                  engine: Engine | None = None, resume: bool = False, overwrite: bool = False, freeze: bool = False,
-                 cache: bool = False, workers: int = 1, progress: Choice = "auto") -> tuple[Task, dict[str, Any]]:
-    """Train a network on images; what it was trained on, and what it came to.
+                 cache: bool = False, workers: int = 1, progress: Choice = "auto",
+                 tell: Callable[[Task], Any] = lambda task: None) -> dict[str, Any]:
+    """Train a network on images; what it came to.
 
-    The arguments are those of `train_classifier`.  Raises what reading the data, building the network and training
-    raise; for bad data and wrong weights before anything is trained or written.
+    tell: called with the images when they have been looked through, before anything is trained.  The other arguments
+    are those of `train_classifier`.  Raises what reading the data, building the network and training raise; for bad
+    data and wrong weights before anything is trained or written.
     """
     if not (resume or overwrite):
         RunFiles(Path(out)).require_free()
     random.manual_seed(recipe.seed)
     task = data.training_task(network, recipe.seed, workers)
+    tell(task)
     model = network.build(len(task.classes), task.view.channels, other_classes=True)
     about = {"model": network.model, "options": network.options, "weights": network.weights,
              "pretrained": network.pretrained, "data": data.data, "images": len(task.train[1]),
              "test_images": len(task.test[1]), "size": task.view.size, "channels": task.view.channels}
-    return task, train_classifier(model, task, recipe, out, engine=engine, resume=resume, overwrite=overwrite,
-                                  freeze=freeze, cache=cache, workers=workers, about=about, progress=progress)
+    return train_classifier(model, task, recipe, out, engine=engine, resume=resume, overwrite=overwrite, freeze=freeze,
+                            cache=cache, workers=workers, about=about, progress=progress)
 
 
-def run_evaluation(network: NetworkChoice, data: DataChoice, *, batch_size: int = 1,
-                   engine: Engine | None = None) -> tuple[Task, Measures]:
+def run_evaluation(network: NetworkChoice, data: DataChoice, *, batch_size: int = 1, engine: Engine | None = None,
+                   tell: Callable[[Task], Any] = lambda task: None) -> Measures:
     """Test a network with its weights on Fashion-MNIST's test images, or on all photos of a folder by class; timed.
 
     What training wrote beside the weights (`network.json`) says which classes they know and how images are shown to
     them.  Otherwise classes are ImageNet's for known weights, by number or by name, else the folders' names, sorted.
-    Raises ValueError without weights, and what reading data and weights raises.
+    tell: called with the images before the network runs.  Raises ValueError without weights, and what reading data and
+    weights raises.
     """
     if network.weights is None and not network.pretrained:
         raise ValueError("weights: expected a file (--weights) or the known ones (--pretrained), got neither")
     described = _described(network)
     task = _task(network, data, described)
+    tell(task)
     if described is not None:
         network = replace(network, options={**described.options, **network.options})
     model = network.build(len(task.classes), task.view.channels, other_classes=False)
     batches = task.loader(True, batch_size)
     with evaluation(model):
         if engine is None or engine.compile is None:
-            return task, measure(lambda x: model(x).numpy(), batches)
-        return task, measure(engine.compile(model, batches.example()[0].shape), batches)
+            return measure(lambda x: model(x).numpy(), batches)
+        return measure(engine.compile(model, batches.example()[0].shape), batches)
 
 
 @dataclass(frozen=True)
