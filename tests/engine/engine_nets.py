@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from model_oracles import FACTS
+from zoo import FACTS
 
 import tinycnn
 from tinycnn import functional as F

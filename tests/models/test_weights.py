@@ -284,6 +284,24 @@ def test_efficientnet_names_cover_the_network_once():
     assert {key.rpartition(".")[0] for key in model.state_dict()} == set(ours)
 
 
+def test_older_names_of_densenet_cover_what_they_should():
+    if "densenet121" not in REGISTERED:
+        pytest.skip("there is no densenet121")
+    model = models.create_model("densenet121", num_classes=3)
+    names = module._torchvision_densenet(model)
+    assert names["features.denseblock1.denselayer2.norm.1"] == "features.denseblock1.denselayer2.norm1"
+    assert len(names) == 4 * (6 + 12 + 24 + 16)  # two normalisations and two convolutions in each layer
+    assert set(names.values()) <= {path for path, _ in model.named_modules()}
+
+
+def test_feature_maps_of_a_part_of_the_trunk():
+    installed("mobilenet_v2")
+    part = models.create_model("mobilenet_v2", pretrained=True, features_only=True, out_indices=(0, 1)).state_dict()
+    full = models.create_model("mobilenet_v2", pretrained=True).state_dict()
+    assert part
+    assert all((full[key] == value).all() for key, value in part.items())
+
+
 # ---------------------------------------------------------------- preprocessing
 def test_preprocessing_of_the_lite_networks_is_127_and_128():
     p = models.preprocessing("efficientnet_lite0")

@@ -47,7 +47,7 @@ def test_only_the_last_layer_moves(name, planned):
             else eager_step(model, loss, optimizer))
     fit(step, Loader(X, Y, 8), 2, progress=False)
     moved = {key for key, value in model.state_dict().items() if (value != before[key]).any()}
-    assert moved == {key for key in before if key.startswith(f"{model.head[-1]}.") and "num" not in key}
+    assert moved == {key for key in before if key.startswith(f"{model.head_modules[-1]}.") and "num" not in key}
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -1,14 +1,22 @@
 /* Threads that work on one plan, and how they wait for each other between its operations. */
 #pragma once
+#include <limits.h>
 #include <sched.h>
 #include <time.h>
+#ifdef __linux__
+#  include <linux/futex.h>
+#  include <sys/syscall.h>
+#  include <unistd.h>
+#endif
 #ifdef _OPENMP
 #  include <omp.h>
 #endif
 
 typedef struct {
     int arrived, generation;
-    char padding[56];                        /* a cache line of its own */
+    int asleep;                              /* threads that wait in the kernel */
+    int patience;                            /* microseconds that a thread waits awake */
+    char padding[48];                        /* a cache line of its own */
 } Team;
 
 /* Threads of the parallel region that calls this. */
@@ -28,24 +36,54 @@ static inline void relax(void) {
 #endif
 }
 
-/* A barrier.  The last to arrive opens the next generation; the others look for it some thousand times, a few
- * microseconds, and then let other programs have the CPU in between: on a busy machine the one that they wait for may
- * not be running. */
-static inline void team_wait(Team *team, int threads) {
-    int generation = __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
-        team->arrived = 0;
-        __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
-        return;
-    }
-    for (int i = 0; __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE) == generation; i++) {
-        if (i < 4000) relax();
-        else sched_yield();
-    }
-}
-
 static inline double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+enum { PATIENCE = 64, LEAST_PATIENCE = 8 };   /* microseconds; the first: to put a thread to sleep and wake it again */
+
+static inline void team_sleep(Team *team, int generation) {
+#ifdef __linux__
+    __atomic_add_fetch(&team->asleep, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&team->generation, __ATOMIC_SEQ_CST) == generation)
+        syscall(SYS_futex, &team->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
+    __atomic_sub_fetch(&team->asleep, 1, __ATOMIC_SEQ_CST);
+#else
+    while (__atomic_load_n(&team->generation, __ATOMIC_ACQUIRE) == generation) sched_yield();
+#endif
+}
+
+static inline void team_wake(Team *team) {
+#ifdef __linux__
+    if (__atomic_load_n(&team->asleep, __ATOMIC_SEQ_CST))
+        syscall(SYS_futex, &team->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#endif
+}
+
+/* A barrier.  The last to arrive opens the next generation; the others look for it a while, then sleep: on a busy machine
+ * the one that they wait for may not be running, or may stand in the queue of this very CPU.  Where waiting awake was in
+ * vain the team has less patience the next time, where it was not, more again. */
+static inline void team_wait(Team *team, int threads) {
+    int generation = __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
+        team->arrived = 0;
+        __atomic_store_n(&team->generation, generation + 1, __ATOMIC_SEQ_CST);
+        team_wake(team);
+        return;
+    }
+    int patience = __atomic_load_n(&team->patience, __ATOMIC_RELAXED);
+    double until = 0;
+    for (int i = 1; __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE) == generation; i++) {
+        relax();
+        if (i % 16) continue;                /* the clock costs as much as a look */
+        double now = seconds();
+        if (until == 0) until = now + 1e-6 * patience;
+        if (now < until) continue;
+        if (patience > LEAST_PATIENCE) __atomic_store_n(&team->patience, patience / 2, __ATOMIC_RELAXED);
+        team_sleep(team, generation);
+        return;
+    }
+    if (patience < PATIENCE) __atomic_store_n(&team->patience, patience + LEAST_PATIENCE, __ATOMIC_RELAXED);
 }

@@ -1,6 +1,26 @@
 """Networks: one file per paper, registered by name."""
 from .backbone import Backbone, Stage
-from .efficientnet_lite import efficientnet_lite0
+from .cspdarknet import cspdarknet53
+from .darknet import darknet19, darknet53
+from .densenet import densenet121, densenet161, densenet169, densenet201
+from .efficientnet import (
+    efficientnet_b0,
+    efficientnet_b1,
+    efficientnet_b2,
+    efficientnet_b3,
+    efficientnet_b4,
+    efficientnet_b5,
+    efficientnet_b6,
+    efficientnet_b7,
+)
+from .efficientnet_lite import (
+    efficientnet_lite0,
+    efficientnet_lite1,
+    efficientnet_lite2,
+    efficientnet_lite3,
+    efficientnet_lite4,
+)
+from .ghostnet import ghostnet, ghostnet_050, ghostnet_100, ghostnet_130
 from .mobilenetv1 import mobilenet_v1, mobilenetv1_025, mobilenetv1_050, mobilenetv1_075, mobilenetv1_100
 from .mobilenetv2 import mobilenet_v2
 from .mobilenetv3 import mobilenet_v3_large, mobilenet_v3_small
@@ -19,7 +39,30 @@ __all__ = [
     "Weights",
     "WeightsNotFound",
     "create_model",
+    "cspdarknet53",
+    "darknet19",
+    "darknet53",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_b7",
     "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "efficientnet_lite3",
+    "efficientnet_lite4",
+    "ghostnet",
+    "ghostnet_050",
+    "ghostnet_100",
+    "ghostnet_130",
     "list_models",
     "load_weights",
     "mobilenet_v1",

@@ -9,11 +9,11 @@ Batch normalisation has timm's eps of 1e-5 (TensorFlow's code: 1e-3), and no dro
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
-from ..nn import BatchNorm2d, Conv2d, Module, ReLU6, Sequential
+from ..nn import BatchNorm2d, Conv2d, Dropout, Module, ReLU6, Sequential
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, pooled, start
+from .backbone import Backbone, Options, Stage, pooled, start
 from .mobile import make_divisible, require_width
 from .registry import register_model
 
@@ -45,22 +45,27 @@ class DepthwiseSeparable(Module):
         return self.activation(self.bn2(self.conv_pw(y)))
 
 
+class MobileNetV1Options(Options, total=False):
+    """What MobileNet V1 takes besides."""
+
+    activation: type[Module]
+
+
 class MobileNetV1(Backbone):
     """MobileNet V1 of any width; activation: a class of module without arguments, ReLU for the paper's networks.
 
-    The rest: see Backbone.
+    options: see Backbone.
     """
 
-    head = ("classifier",)
+    head_modules = ("classifier",)
 
-    def __init__(self, width: float = 1.0, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
-                 activation: type[Module] = ReLU6) -> None:
-        super().__init__(num_classes, in_chans, features_only)
+    def __init__(self, width: float = 1.0, activation: type[Module] = ReLU6, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         channels = make_divisible(STEM * width)
-        self.conv_stem = Conv2d(in_chans, channels, 3, stride=2, padding=1, bias=False)
+        self.conv_stem = Conv2d(self.in_chans, channels, 3, self.stem_stride, padding=1, bias=False)
         self.bn1 = BatchNorm2d(channels)
         self.activation = activation()
-        self.blocks, stages = Sequential(), [Stage("stem", channels, 2)]
+        self.blocks, stages = Sequential(), [Stage("stem", channels, self.stem_stride)]
         for i, (c, repeats, first_stride) in enumerate(TABLE):
             row, out = Sequential(), make_divisible(c * width)
             for stride in (first_stride, *[1] * (repeats - 1)):
@@ -68,8 +73,9 @@ class MobileNetV1(Backbone):
                 channels = out
             self.blocks.append(row)
             stages.append(Stage(f"blocks.{i}", out, stages[-1].reduction * first_stride))
-        self.stages = tuple(stages)
-        if not features_only:
+        self.set_stages(stages)
+        if not self.features_only:
+            self.dropout = Dropout(self.drop_rate)
             self.classifier = self.classifier_layer(channels)
         self.apply(start)
 
@@ -78,14 +84,14 @@ class MobileNetV1(Backbone):
         return self.activation(self.bn1(self.conv_stem(x)))
 
     def forward_head(self, x: Tensor) -> Tensor:
-        return self.classifier(pooled(x))
+        return self.classifier(self.dropout(pooled(x)))
 
 
-def mobilenet_v1(width: float = 1.0, **options: Any) -> MobileNetV1:
+def mobilenet_v1(width: float = 1.0, **options: Unpack[MobileNetV1Options]) -> MobileNetV1:
     """MobileNet V1 of any width above 0, for images of any size.
 
-    Channels are rounded to multiples of 8.  options: num_classes=1000, in_chans=3, features_only=False (see Backbone),
-    activation=nn.ReLU6 (see MobileNetV1).  Raises ValueError for a width that is not positive.
+    Channels are rounded to multiples of 8.  options: see Backbone; activation=nn.ReLU6, see MobileNetV1.
+    Raises ValueError for a width that is not positive.
 
     >>> import numpy as np
     >>> mobilenet_v1(0.125, num_classes=10).eval()(np.zeros((1, 3, 96, 64), np.float32)).shape
@@ -96,24 +102,24 @@ def mobilenet_v1(width: float = 1.0, **options: Any) -> MobileNetV1:
 
 
 @register_model
-def mobilenetv1_100(**options: Any) -> MobileNetV1:
+def mobilenetv1_100(**options: Unpack[MobileNetV1Options]) -> MobileNetV1:
     """MobileNet V1: 569 M multiply-adds, 4.2 M parameters; options: mobilenet_v1."""
     return mobilenet_v1(1.0, **options)
 
 
 @register_model
-def mobilenetv1_075(**options: Any) -> MobileNetV1:
+def mobilenetv1_075(**options: Unpack[MobileNetV1Options]) -> MobileNetV1:
     """MobileNet V1 at three quarters of the width: 325 M multiply-adds, 2.6 M parameters; options: mobilenet_v1."""
     return mobilenet_v1(0.75, **options)
 
 
 @register_model
-def mobilenetv1_050(**options: Any) -> MobileNetV1:
+def mobilenetv1_050(**options: Unpack[MobileNetV1Options]) -> MobileNetV1:
     """MobileNet V1 at half width: 149 M multiply-adds, 1.3 M parameters; options: mobilenet_v1."""
     return mobilenet_v1(0.5, **options)
 
 
 @register_model
-def mobilenetv1_025(**options: Any) -> MobileNetV1:
+def mobilenetv1_025(**options: Unpack[MobileNetV1Options]) -> MobileNetV1:
     """MobileNet V1 at a quarter of the width: 41 M multiply-adds, 0.5 M parameters; options: mobilenet_v1."""
     return mobilenet_v1(0.25, **options)

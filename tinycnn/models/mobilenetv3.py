@@ -8,7 +8,7 @@ paper's 0.8 must be what is kept); a width scales every layer, the last hidden o
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from ..nn import (
     ConvBNAct,
@@ -21,9 +21,10 @@ from ..nn import (
     ReLU,
     Sequential,
     SqueezeExcitation,
+    StochasticDepth,
 )
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, pooled, start
+from .backbone import Backbone, Options, Stage, pooled, start
 from .mobile import make_divisible, require_width
 from .registry import register_model
 
@@ -83,10 +84,11 @@ SMALL_LAST = 1024
 class InvertedResidual(Module):
     """Figure 4: expand, convolve each channel, weigh channels, project; added to the input where shapes allow.
 
-    (N, in_channels, H, W) -> (N, row.out, H / stride, W / stride), sizes rounded up.
+    (N, in_channels, H, W) -> (N, row.out, H / stride, W / stride), sizes rounded up.  drop_path: probability of doing
+    without.
     """
 
-    def __init__(self, in_channels: int, row: Row) -> None:
+    def __init__(self, in_channels: int, row: Row, drop_path: float) -> None:
         kernel, hidden, out, squeeze, activation, stride = row
         self.residual = stride == 1 and in_channels == out
         self.block = Sequential()
@@ -97,35 +99,38 @@ class InvertedResidual(Module):
             self.block.append(SqueezeExcitation(hidden, make_divisible(hidden // SQUEEZE),
                                                 scale_activation=Hardsigmoid))
         self.block.append(ConvBNAct(hidden, out, 1, activation=None, eps=EPS, momentum=MOMENTUM))
+        self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.block(x) if self.residual else self.block(x)
+        return x + self.drop_path(self.block(x)) if self.residual else self.block(x)
 
 
 class MobileNetV3(Backbone):
     """MobileNet V3 of any width; table, last: LARGE or SMALL, and the units of its last hidden layer.
 
-    dropout: probability before the classifier.  The rest: see Backbone.
+    options: see Backbone.
     """
 
-    def __init__(self, table: tuple[Row, ...], last: int, width: float = 1.0, num_classes: int = 1000,
-                 in_chans: int = 3, features_only: bool = False, dropout: float = 0.2) -> None:
-        super().__init__(num_classes, in_chans, features_only)
-        channels, reduction = make_divisible(STEM * width), 2
-        self.features = Sequential(normalised_conv(in_chans, channels, 3, stride=2))
+    default_drop_rate = 0.2
+    drops_paths = True
+
+    def __init__(self, table: tuple[Row, ...], last: int, width: float = 1.0, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        channels, reduction = make_divisible(STEM * width), self.stem_stride
+        self.features = Sequential(normalised_conv(self.in_chans, channels, 3, self.stem_stride))
         stages = [Stage("features.0", channels, reduction)]
-        for row in table:
+        for row, drop_path in zip(table, self.drop_path_rates(len(table)), strict=True):
             row = row._replace(hidden=make_divisible(row.hidden * width), out=make_divisible(row.out * width))
             reduction *= row.stride
             stages.append(Stage(f"features.{len(self.features)}", row.out, reduction))
-            self.features.append(InvertedResidual(channels, row))
+            self.features.append(InvertedResidual(channels, row, drop_path))
             channels = row.out
-        self.stages = tuple(stages)
-        self.head = (f"features.{len(self.features)}", "classifier.0", "classifier.3")
-        if not features_only:
+        self.head_modules = (f"features.{len(self.features)}", "classifier.0", "classifier.3")
+        self.set_stages(stages)
+        if not self.features_only:
             hidden = make_divisible(last * width)
             self.features.append(normalised_conv(channels, EXPANSION * channels, 1))
-            self.classifier = Sequential(Linear(EXPANSION * channels, hidden), Hardswish(), Dropout(dropout),
+            self.classifier = Sequential(Linear(EXPANSION * channels, hidden), Hardswish(), Dropout(self.drop_rate),
                                          self.classifier_layer(hidden))
         self.apply(start)
 
@@ -139,24 +144,22 @@ def normalised_conv(in_channels: int, out_channels: int, kernel: int, stride: in
 
 
 @register_model
-def mobilenet_v3_large(width: float = 1.0, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
-                       dropout: float = 0.2) -> MobileNetV3:
+def mobilenet_v3_large(width: float = 1.0, **options: Unpack[Options]) -> MobileNetV3:
     """MobileNet V3 Large of any width above 0; at 1.0: 217 M multiply-adds, 5.5 M parameters (the paper: 219 M, 5.4 M).
 
-    Channels are rounded to multiples of 8.  dropout: probability before the classifier.  The rest: see Backbone.
+    Channels are rounded to multiples of 8.  options: see Backbone, drop_rate 0.2.
     Raises ValueError for a width that is not positive.
 
     >>> net = mobilenet_v3_large(features_only=True)
-    >>> net.channels, net.reductions
+    >>> net.channels, net.reduction
     ([16, 24, 40, 112, 160], [2, 4, 8, 16, 32])
     """
     require_width("mobilenet_v3_large", width)
-    return MobileNetV3(LARGE, LARGE_LAST, width, num_classes, in_chans, features_only, dropout)
+    return MobileNetV3(LARGE, LARGE_LAST, width, **options)
 
 
 @register_model
-def mobilenet_v3_small(width: float = 1.0, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
-                       dropout: float = 0.2) -> MobileNetV3:
+def mobilenet_v3_small(width: float = 1.0, **options: Unpack[Options]) -> MobileNetV3:
     """MobileNet V3 Small of any width above 0; at 1.0: 57 M multiply-adds, 2.5 M parameters (the paper: 56 M, 2.5 M).
 
     Arguments: see mobilenet_v3_large.
@@ -166,4 +169,4 @@ def mobilenet_v3_small(width: float = 1.0, num_classes: int = 1000, in_chans: in
     (1, 10)
     """
     require_width("mobilenet_v3_small", width)
-    return MobileNetV3(SMALL, SMALL_LAST, width, num_classes, in_chans, features_only, dropout)
+    return MobileNetV3(SMALL, SMALL_LAST, width, **options)

@@ -16,7 +16,7 @@ _BUILDERS: dict[str, Callable[..., Backbone]] = {}
 def register_model(builder: Builder) -> Builder:
     """Decorator: make a function that builds a network available to `create_model` under its own name.
 
-    The function takes num_classes, in_chans and features_only (see `Backbone`), and options of its own, all with
+    The function takes the `Options` of every `Backbone`, and options of its own, all with
     defaults.  Raises ValueError for a name that is taken.
     """
     name = builder.__name__
@@ -32,7 +32,8 @@ def create_model(name: str, pretrained: bool = False, download: bool = False, **
     pretrained: load real weights, from an installed package or what was downloaded before; download: let them be
     fetched where they are not here (`tinycnn.models.published` has the list).  options: num_classes (1000; 0 for
     pooled features without a classifier), in_chans (3), features_only (False; True for a list of feature maps instead
-    of logits), and those of the network's own function.
+    of logits), out_indices, drop_rate, drop_path_rate, stem_stride (see `Backbone`), and those of the network's own
+    function.
 
     Raises ValueError for an unknown name, with those that are close, `WeightsNotFound` where there are no weights.
 

@@ -7,12 +7,14 @@ which costs ResNet 50 4.1 instead of 3.8 G multiply-adds and makes it better.
 """
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Unpack
 
 from .. import ops as F
-from ..nn import BatchNorm2d, Conv2d, ConvBNAct, MaxPool2d, Module, Sequential
+from ..nn import BatchNorm2d, Conv2d, ConvBNAct, Dropout, MaxPool2d, Module, Sequential, StochasticDepth
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, pooled, start_convolutions
+from .backbone import Backbone, Options, Stage, pooled, start_convolutions
 from .registry import register_model
 
 STEM = 64  # channels of the first convolution
@@ -22,14 +24,17 @@ WIDTHS = (64, 128, 256, 512)  # of the blocks of layer1 to layer4
 class Residual(Module):
     """Figure 2: a branch, and x itself or a shortcut added to it, then ReLU: (N, in, H, W) -> (N, out, H', W').
 
-    downsample: the shortcut where the shape changes, None where it does not.
+    downsample: the shortcut where the shape changes, None where it does not.  drop_path: probability of doing without
+    the branch.
     """
 
     expansion: ClassVar[int]  # output channels over the width
-    downsample: Module | None
+
+    def __init__(self, downsample: Module | None = None, drop_path: float = 0.0) -> None:
+        self.downsample, self.drop_path = downsample, StochasticDepth(drop_path, "row")
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.branch(x) + (x if self.downsample is None else self.downsample(x)))
+        return F.relu(self.drop_path(self.branch(x)) + (x if self.downsample is None else self.downsample(x)))
 
     def branch(self, x: Tensor) -> Tensor:
         """The residual function."""
@@ -41,12 +46,13 @@ class BasicBlock(Residual):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, stride: int = 1, downsample: Module | None = None) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1, downsample: Module | None = None,
+                 drop_path: float = 0.0) -> None:
         self.conv1 = Conv2d(in_channels, width, 3, stride, padding=1, bias=False)
         self.bn1 = BatchNorm2d(width)
         self.conv2 = Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = BatchNorm2d(width)
-        self.downsample = downsample
+        super().__init__(downsample, drop_path)
 
     def branch(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -63,7 +69,7 @@ class Bottleneck(Residual):
     expansion = 4
 
     def __init__(self, in_channels: int, width: int, stride: int = 1, downsample: Module | None = None,
-                 groups: int = 1, width_per_group: int = 64) -> None:
+                 drop_path: float = 0.0, groups: int = 1, width_per_group: int = 64) -> None:
         out, width = width * self.expansion, width * width_per_group // 64 * groups
         self.conv1 = Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = BatchNorm2d(width)
@@ -71,7 +77,7 @@ class Bottleneck(Residual):
         self.bn2 = BatchNorm2d(width)
         self.conv3 = Conv2d(width, out, 1, bias=False)
         self.bn3 = BatchNorm2d(out)
-        self.downsample = downsample
+        super().__init__(downsample, drop_path)
 
     def branch(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -104,11 +110,17 @@ TABLE: dict[int, tuple[Any, tuple[int, ...]]] = {  # table 1: class of block, bl
 SHORTCUTS: dict[str, Any] = {"A": ZeroPadding, "B": projection}
 
 
+class ResNetOptions(Options, total=False):
+    """What ResNet takes besides."""
+
+    shortcut: str
+
+
 class ResNet(Backbone):
     """ResNet; block: BasicBlock or Bottleneck; repeats: blocks in layer1 to layer4.
 
     shortcut: where the shape changes, "B", a convolution of 1x1, or "A", zeros for new channels.  grouping: groups=1
-    and width_per_group=64 of Bottleneck.  The rest: see Backbone.  Raises ValueError for another shortcut.
+    and width_per_group=64 of Bottleneck.  options: see Backbone.  Raises ValueError for another shortcut.
 
     >>> import numpy as np
     >>> net = ResNet(*TABLE[18], shortcut="A", num_classes=10).eval()
@@ -116,27 +128,30 @@ class ResNet(Backbone):
     (1, 10)
     """
 
-    head = ("fc",)
+    drops_paths = True
+    head_modules = ("fc",)
 
-    def __init__(self, block: type[Any], repeats: tuple[int, ...], num_classes: int = 1000, in_chans: int = 3,
-                 features_only: bool = False, shortcut: str = "B", **grouping: int) -> None:
-        super().__init__(num_classes, in_chans, features_only)
+    def __init__(self, block: type[Any], repeats: tuple[int, ...], shortcut: str = "B",
+                 grouping: Mapping[str, int] = MappingProxyType({}), **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         if shortcut not in SHORTCUTS:
             raise ValueError(f"ResNet: shortcut must be one of {', '.join(SHORTCUTS)}, got {shortcut!r}")
-        self.conv1 = Conv2d(in_chans, STEM, 7, stride=2, padding=3, bias=False)
+        self.conv1 = Conv2d(self.in_chans, STEM, 7, self.stem_stride, padding=3, bias=False)
         self.bn1 = BatchNorm2d(STEM)
         self.maxpool = MaxPool2d(3, stride=2, padding=1)
-        stages = [Stage("stem", STEM, 2), Stage("maxpool", STEM, 4)]
+        stages = [Stage("stem", STEM, self.stem_stride), Stage("maxpool", STEM, 2 * self.stem_stride)]
+        drop_path = iter(self.drop_path_rates(sum(repeats)))
         for i, (width, count) in enumerate(zip(WIDTHS, repeats, strict=True)):
             channels, out, stride = stages[-1].channels, width * block.expansion, 2 if i else 1
             unchanged = stride == 1 and channels == out
             downsample = None if unchanged else SHORTCUTS[shortcut](channels, out, stride)
-            blocks = [block(channels, width, stride, downsample, **grouping),
-                      *[block(out, width, **grouping) for _ in range(count - 1)]]
+            blocks = [block(channels, width, stride, downsample, next(drop_path), **grouping),
+                      *[block(out, width, drop_path=next(drop_path), **grouping) for _ in range(count - 1)]]
             stages.append(Stage(f"layer{i + 1}", out, stages[-1].reduction * stride))
             setattr(self, stages[-1].name, Sequential(*blocks))
-        self.stages = tuple(stages)
-        if not features_only:
+        self.set_stages(stages)
+        if not self.features_only:
+            self.dropout = Dropout(self.drop_rate)
             self.fc = self.classifier_layer(stages[-1].channels)
         self.apply(start_convolutions)
 
@@ -145,40 +160,40 @@ class ResNet(Backbone):
         return F.relu(self.bn1(self.conv1(x)))
 
     def forward_head(self, x: Tensor) -> Tensor:
-        return self.fc(pooled(x))
+        return self.fc(self.dropout(pooled(x)))
 
 
 @register_model
-def resnet18(**options: Any) -> ResNet:
+def resnet18(**options: Unpack[ResNetOptions]) -> ResNet:
     """ResNet of 18 layers: 1.8 G multiply-adds, 11.7 M parameters; options: ResNet."""
     return ResNet(*TABLE[18], **options)
 
 
 @register_model
-def resnet34(**options: Any) -> ResNet:
+def resnet34(**options: Unpack[ResNetOptions]) -> ResNet:
     """ResNet of 34 layers: 3.7 G multiply-adds (the paper: 3.6), 21.8 M parameters; options: ResNet."""
     return ResNet(*TABLE[34], **options)
 
 
 @register_model
-def resnet50(**options: Any) -> ResNet:
+def resnet50(**options: Unpack[ResNetOptions]) -> ResNet:
     """ResNet of 50 layers: 4.1 G multiply-adds (the paper: 3.8), 25.6 M parameters; options: ResNet."""
     return ResNet(*TABLE[50], **options)
 
 
 @register_model
-def resnet101(**options: Any) -> ResNet:
+def resnet101(**options: Unpack[ResNetOptions]) -> ResNet:
     """ResNet of 101 layers: 7.8 G multiply-adds (the paper: 7.6), 44.5 M parameters; options: ResNet."""
     return ResNet(*TABLE[101], **options)
 
 
 @register_model
-def resnet152(**options: Any) -> ResNet:
+def resnet152(**options: Unpack[ResNetOptions]) -> ResNet:
     """ResNet of 152 layers: 11.5 G multiply-adds (the paper: 11.3), 60.2 M parameters; options: ResNet."""
     return ResNet(*TABLE[152], **options)
 
 
 @register_model
-def resnext50_32x4d(**options: Any) -> ResNet:
+def resnext50_32x4d(**options: Unpack[ResNetOptions]) -> ResNet:
     """ResNeXt of 50 layers, 32 groups 4 wide: 4.2 G multiply-adds, 25.0 M parameters; options: ResNet."""
-    return ResNet(*TABLE[50], **{"groups": 32, "width_per_group": 4, **options})
+    return ResNet(*TABLE[50], grouping={"groups": 32, "width_per_group": 4}, **options)

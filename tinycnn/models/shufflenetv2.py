@@ -3,12 +3,12 @@ ECCV 2018, https://arxiv.org/abs/1807.11164.  Names of parameters as in torchvis
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from .. import ops as F
-from ..nn import ConvBNAct, DepthwiseBNAct, MaxPool2d, Module, Sequential
+from ..nn import ConvBNAct, DepthwiseBNAct, Dropout, MaxPool2d, Module, Sequential
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, pooled
+from .backbone import Backbone, Options, Stage, pooled
 from .registry import register_model
 
 # Table 5: output channels by width of
@@ -47,36 +47,36 @@ class ShuffleUnit(Module):
 
 
 class ShuffleNetV2(Backbone):
-    """ShuffleNet V2; stage_channels: output channels of stage2, stage3, stage4 and conv5. The rest: see Backbone."""
+    """ShuffleNet V2; stage_channels: output channels of stage2, stage3, stage4 and conv5. options: see Backbone."""
 
-    head = ("conv5", "fc")
+    head_modules = ("conv5", "fc")
 
-    def __init__(self, stage_channels: tuple[int, ...], num_classes: int = 1000, in_chans: int = 3,
-                 features_only: bool = False) -> None:
-        super().__init__(num_classes, in_chans, features_only)
+    def __init__(self, stage_channels: tuple[int, ...], **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         *widths, last = stage_channels
-        self.conv1 = ConvBNAct(in_chans, STEM, 3, stride=2)
+        self.conv1 = ConvBNAct(self.in_chans, STEM, 3, self.stem_stride)
         self.maxpool = MaxPool2d(3, stride=2, padding=1)
-        stages = [Stage("conv1", STEM, 2), Stage("maxpool", STEM, 4)]
+        stages = [Stage("conv1", STEM, self.stem_stride), Stage("maxpool", STEM, 2 * self.stem_stride)]
         channels = STEM
         for name, width, repeats in zip(("stage2", "stage3", "stage4"), widths, REPEATS, strict=True):
             units = [ShuffleUnit(width if i else channels, width, 1 if i else 2) for i in range(repeats)]
             setattr(self, name, Sequential(*units))
             stages.append(Stage(name, width, stages[-1].reduction * 2))
             channels = width
-        self.stages = tuple(stages)
-        if not features_only:
+        self.set_stages(stages)
+        if not self.features_only:
             self.conv5 = ConvBNAct(channels, last, 1)
+            self.dropout = Dropout(self.drop_rate)
             self.fc = self.classifier_layer(last)
 
     def forward_head(self, x: Tensor) -> Tensor:
-        return self.fc(pooled(self.conv5(x)))
+        return self.fc(self.dropout(pooled(self.conv5(x))))
 
 
-def shufflenet_v2(width: float = 1.0, **options: Any) -> ShuffleNetV2:
+def shufflenet_v2(width: float = 1.0, **options: Unpack[Options]) -> ShuffleNetV2:
     """ShuffleNet V2 of a width of the paper's table: 0.5, 1.0, 1.5 or 2.0.
 
-    options: num_classes=1000, in_chans=3, features_only=False (see Backbone).  Raises ValueError for another width.
+    options: see Backbone.  Raises ValueError for another width.
 
     >>> import numpy as np
     >>> shufflenet_v2(0.5, num_classes=10).eval()(np.zeros((1, 3, 64, 64), np.float32)).shape
@@ -88,24 +88,24 @@ def shufflenet_v2(width: float = 1.0, **options: Any) -> ShuffleNetV2:
 
 
 @register_model
-def shufflenet_v2_x0_5(**options: Any) -> ShuffleNetV2:
+def shufflenet_v2_x0_5(**options: Unpack[Options]) -> ShuffleNetV2:
     """ShuffleNet V2 at half width: 41 M multiply-adds, 1.4 M parameters."""
     return shufflenet_v2(0.5, **options)
 
 
 @register_model
-def shufflenet_v2_x1_0(**options: Any) -> ShuffleNetV2:
+def shufflenet_v2_x1_0(**options: Unpack[Options]) -> ShuffleNetV2:
     """ShuffleNet V2: 146 M multiply-adds, 2.3 M parameters."""
     return shufflenet_v2(1.0, **options)
 
 
 @register_model
-def shufflenet_v2_x1_5(**options: Any) -> ShuffleNetV2:
+def shufflenet_v2_x1_5(**options: Unpack[Options]) -> ShuffleNetV2:
     """ShuffleNet V2 at one and a half width: 299 M multiply-adds, 3.5 M parameters."""
     return shufflenet_v2(1.5, **options)
 
 
 @register_model
-def shufflenet_v2_x2_0(**options: Any) -> ShuffleNetV2:
+def shufflenet_v2_x2_0(**options: Unpack[Options]) -> ShuffleNetV2:
     """ShuffleNet V2 at double width: 591 M multiply-adds, 7.4 M parameters."""
     return shufflenet_v2(2.0, **options)

@@ -8,12 +8,12 @@ keeps logits from being negative: that too is the authors'.
 """
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 from .. import ops as F
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, Identity, MaxPool2d, Module, ReLU, Sequential, init
 from ..tensor import Tensor
-from .backbone import Backbone, Stage
+from .backbone import Backbone, Options, Stage
 from .registry import register_model
 
 FIRES = (  # table 1: squeeze s1x1, expand e1x1 (as many as e3x3), from fire2 to fire9; the same in both versions
@@ -50,20 +50,20 @@ class Fire(Module):
 
 
 class SqueezeNet(Backbone):
-    """SqueezeNet of a version; dropout: probability before the classifier's convolution.  The rest: see Backbone.
+    """SqueezeNet of a version; options: see Backbone; dropout comes before the classifier's convolution.
 
     >>> import numpy as np
     >>> SqueezeNet(V1_1, num_classes=10).eval()(np.zeros((1, 3, 64, 64), np.float32)).shape
     (1, 10)
     """
 
-    head = ("classifier.1",)
+    default_drop_rate = 0.5
+    head_modules = ("classifier.1",)
 
-    def __init__(self, version: Version, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
-                 dropout: float = 0.5) -> None:
-        super().__init__(num_classes, in_chans, features_only)
-        channels, reduction = version.stem, 2
-        self.features = Sequential(Conv2d(in_chans, channels, version.kernel, stride=2), ReLU())
+    def __init__(self, version: Version, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        channels, reduction = version.stem, self.stem_stride
+        self.features = Sequential(Conv2d(self.in_chans, channels, version.kernel, self.stem_stride), ReLU())
         stages = [Stage("features.0", channels, reduction), Stage("features.1", channels, reduction)]
         for i, (squeeze, expand) in enumerate(FIRES):
             if i in version.pools:
@@ -73,10 +73,10 @@ class SqueezeNet(Backbone):
             stages.append(Stage(f"features.{len(self.features)}", 2 * expand, reduction))
             self.features.append(Fire(channels, squeeze, expand))
             channels = 2 * expand
-        self.stages = tuple(stages)
+        self.set_stages(stages)
         self.apply(start)
-        if not features_only:
-            self.classifier = Sequential(Dropout(dropout), self.classifier_layer(channels), ReLU(),
+        if not self.features_only:
+            self.classifier = Sequential(Dropout(self.drop_rate), self.classifier_layer(channels), ReLU(),
                                          AdaptiveAvgPool2d(1))
 
     def classifier_layer(self, features: int) -> Module:
@@ -100,12 +100,12 @@ def start(module: Module) -> None:
 
 
 @register_model
-def squeezenet1_0(**options: Any) -> SqueezeNet:
+def squeezenet1_0(**options: Unpack[Options]) -> SqueezeNet:
     """SqueezeNet 1.0: 819 M multiply-adds, 1.25 M parameters; options: SqueezeNet."""
     return SqueezeNet(V1_0, **options)
 
 
 @register_model
-def squeezenet1_1(**options: Any) -> SqueezeNet:
+def squeezenet1_1(**options: Unpack[Options]) -> SqueezeNet:
     """SqueezeNet 1.1, as accurate for less work: 349 M multiply-adds, 1.24 M parameters; options: SqueezeNet."""
     return SqueezeNet(V1_1, **options)

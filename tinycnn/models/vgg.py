@@ -8,11 +8,11 @@ grid of 7 x 7 admit any size from 32 x 32, and leave the map of a 224 x 224 imag
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential, init
 from ..tensor import Tensor
-from .backbone import Backbone, Stage, start
+from .backbone import Backbone, Options, Stage, start
 from .registry import register_model
 
 CHANNELS = (64, 128, 256, 512, 512)  # of the five blocks, each of which max-pooling ends
@@ -25,24 +25,32 @@ TABLE = {  # table 1, columns A, B, D and E: convolutions of 3x3 in each block
 GRID = 7  # the map's side, as the linear layers read it
 
 
+class VGGOptions(Options, total=False):
+    """What VGG takes besides."""
+
+    hidden: int
+
+
 class VGG(Backbone):
     """VGG; blocks: convolutions in each of the five; batch_norm: whether normalisation follows each.
 
-    hidden: units of the two hidden linear layers, which hold most of the parameters.  dropout: probability after each.
-    Feature maps are those before a max-pooling, and the last one.  The rest: see Backbone.
+    hidden: units of the two hidden linear layers, which hold most of the parameters; dropout comes after each.
+    Feature maps are those before a max-pooling, and the last one.  options: see Backbone; no convolution has a stride.
 
     >>> import numpy as np
     >>> VGG(TABLE[11], num_classes=10, hidden=64).eval()(np.zeros((1, 3, 32, 32), np.float32)).shape
     (1, 10)
     """
 
-    head = ("classifier.0", "classifier.3", "classifier.6")
+    default_drop_rate = 0.5
+    stem_strides = (1,)
+    head_modules = ("classifier.0", "classifier.3", "classifier.6")
 
-    def __init__(self, blocks: tuple[int, ...], batch_norm: bool = False, num_classes: int = 1000, in_chans: int = 3,
-                 features_only: bool = False, dropout: float = 0.5, hidden: int = 4096) -> None:
-        super().__init__(num_classes, in_chans, features_only)
+    def __init__(self, blocks: tuple[int, ...], batch_norm: bool = False, hidden: int = 4096,
+                 **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         self.features, stages = Sequential(), []
-        before, reduction = in_chans, 1
+        before, reduction = self.in_chans, 1
         for convolutions, channels in zip(blocks, CHANNELS, strict=True):
             for _ in range(convolutions):
                 for layer in convolution(before, channels, batch_norm):
@@ -52,13 +60,13 @@ class VGG(Backbone):
             reduction *= 2
             stages.append(Stage(f"features.{len(self.features)}", channels, reduction))
             self.features.append(MaxPool2d(2))
-        self.stages = tuple(stages)
+        self.set_stages(stages)
         self.apply(start)
-        if not features_only:
+        if not self.features_only:
             self.avgpool = AdaptiveAvgPool2d(GRID)
             self.classifier = Sequential(
-                *hidden_layer(before * GRID * GRID, hidden, dropout),
-                *hidden_layer(hidden, hidden, dropout),
+                *hidden_layer(before * GRID * GRID, hidden, self.drop_rate),
+                *hidden_layer(hidden, hidden, self.drop_rate),
                 self.classifier_layer(hidden).apply(start))
 
     def forward_head(self, x: Tensor) -> Tensor:
@@ -81,48 +89,48 @@ def hidden_layer(in_features: int, out_features: int, dropout: float) -> list[Mo
 
 
 @register_model
-def vgg11(**options: Any) -> VGG:
+def vgg11(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 11 layers, the paper's A: 7.6 G multiply-adds, 133 M parameters; options: VGG."""
     return VGG(TABLE[11], **options)
 
 
 @register_model
-def vgg11_bn(**options: Any) -> VGG:
+def vgg11_bn(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 11 layers with batch normalisation: 7.6 G multiply-adds, 133 M parameters; options: VGG."""
     return VGG(TABLE[11], batch_norm=True, **options)
 
 
 @register_model
-def vgg13(**options: Any) -> VGG:
+def vgg13(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 13 layers, the paper's B: 11.3 G multiply-adds, 133 M parameters; options: VGG."""
     return VGG(TABLE[13], **options)
 
 
 @register_model
-def vgg13_bn(**options: Any) -> VGG:
+def vgg13_bn(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 13 layers with batch normalisation: 11.3 G multiply-adds, 133 M parameters; options: VGG."""
     return VGG(TABLE[13], batch_norm=True, **options)
 
 
 @register_model
-def vgg16(**options: Any) -> VGG:
+def vgg16(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 16 layers, the paper's D: 15.5 G multiply-adds, 138 M parameters; options: VGG."""
     return VGG(TABLE[16], **options)
 
 
 @register_model
-def vgg16_bn(**options: Any) -> VGG:
+def vgg16_bn(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 16 layers with batch normalisation: 15.5 G multiply-adds, 138 M parameters; options: VGG."""
     return VGG(TABLE[16], batch_norm=True, **options)
 
 
 @register_model
-def vgg19(**options: Any) -> VGG:
+def vgg19(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 19 layers, the paper's E: 19.6 G multiply-adds, 144 M parameters; options: VGG."""
     return VGG(TABLE[19], **options)
 
 
 @register_model
-def vgg19_bn(**options: Any) -> VGG:
+def vgg19_bn(**options: Unpack[VGGOptions]) -> VGG:
     """VGG of 19 layers with batch normalisation: 19.6 G multiply-adds, 144 M parameters; options: VGG."""
     return VGG(TABLE[19], batch_norm=True, **options)

@@ -50,13 +50,14 @@ def load_pretrained(model: Backbone, name: str, download: bool = False) -> Weigh
 
 
 def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
-    """The values of a file; the model's own where it has another head, none for heads that it is built without."""
-    own_head = model.head if model.features_only else ()
+    """The values of a file; the model's own where it has another head, none for parts that it is built without."""
+    own, own_head = model.state_dict(), model.head_modules if model.features_only else ()
     if model.num_classes != weights.num_classes:
-        own_head = (*(own_head or model.head[-1:]), *weights.auxiliary)
+        own_head = (*(own_head or model.head_modules[-1:]), *weights.auxiliary)
     absent = [part for part in weights.auxiliary if not isinstance(getattr(model, part, None), Module)]
-    taken = {key: value for key, value in state.items() if not _within(key, (*own_head, *absent))}
-    return taken | {key: value for key, value in model.state_dict().items() if _within(key, own_head)}
+    taken = {key: value for key, value in state.items()
+             if not _within(key, (*own_head, *absent)) and (key in own or not model.features_only)}
+    return taken | {key: value for key, value in own.items() if _within(key, own_head)}
 
 
 def load_weights(model: Module, path: str | os.PathLike[str], other_classes: bool = False) -> None:
@@ -74,7 +75,7 @@ def load_weights(model: Module, path: str | os.PathLike[str], other_classes: boo
 
 def _unlike(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:
     """The model's last layer, where a file has one of other shapes."""
-    own = {key: value for key, value in model.state_dict().items() if _within(key, model.head[-1:])}
+    own = {key: value for key, value in model.state_dict().items() if _within(key, model.head_modules[-1:])}
     fits = all(key not in state or state[key].shape == value.shape for key, value in own.items())
     return {} if fits or not own.keys() <= state.keys() else own
 

@@ -15,14 +15,14 @@ _CLOSE = 1e-4  # of two ways to compute the same logits in float32, relative to 
 
 
 def freeze_backbone(model: Backbone) -> Module:
-    """Let nothing but the last layer of a network train, the last one of `model.head`; returns that layer.
+    """Let nothing but the last layer of a network train, the last one of `model.head_modules`; returns that layer.
 
     All the others neither move nor draw: they behave as in use, normalisation by running statistics and dropout too,
     also under `fit`.  Raises ValueError for a network without a classifier.
     """
     if model.features_only or not model.num_classes:
         raise ValueError(f"freeze_backbone: this {type(model).__name__} has no classifier that could train")
-    head: Module = attrgetter(model.head[-1])(model)
+    head: Module = attrgetter(model.head_modules[-1])(model)
     model.eval().requires_grad_(False)
     model.training = True  # the network's own mode: `fit` then leaves those of its parts as they are
     return head.train().requires_grad_()
@@ -36,7 +36,7 @@ class Features(Module):
 
     def forward(self, x: Any) -> Any:
         """The features of images, by the network in its present mode."""
-        path, _, name = self.model.head[-1].rpartition(".")
+        path, _, name = self.model.head_modules[-1].rpartition(".")
         parent = attrgetter(path)(self.model) if path else self.model
         head, tap = getattr(parent, name), _Tap()
         setattr(parent, name, tap)
@@ -62,7 +62,7 @@ def classifier_of(model: Backbone) -> Sequential:
 
     The layers are the network's own: what trains here trains there.
     """
-    path, _, name = model.head[-1].rpartition(".")
+    path, _, name = model.head_modules[-1].rpartition(".")
     parent = attrgetter(path)(model) if path else model
     if not isinstance(parent, Sequential):
         return Sequential(getattr(parent, name))

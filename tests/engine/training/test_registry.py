@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 from engine_nets import MODELS
-from model_oracles import FACTS
 from training_nets import Pair, needs_float64
+from zoo import FACTS
 
 import tinycnn
 from tinycnn import models, optim

@@ -19,7 +19,8 @@ include "../row_sums.pxi"
 
 cdef extern from "team.h" nogil:
     ctypedef struct Team:
-        pass
+        int patience
+    enum: PATIENCE
     void team_wait(Team *team, int threads)
     int team_size()
     double seconds()

@@ -231,6 +231,7 @@ cdef class Executor:
         self.ops, self.constants, self.tables, self.threads = ops, constants, tables, threads
         self.sizes, self.inputs = sizes, inputs
         memset(&self.team, 0, sizeof(Team))
+        self.team.patience = PATIENCE
         self.io = <void **>malloc(sizes.shape[0]*sizeof(void *))
         if self.io == NULL:
             raise MemoryError()

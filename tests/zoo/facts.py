@@ -1,0 +1,29 @@
+"""What is known of a network: a row of it for every registered one."""
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class Facts(NamedTuple):
+    """What is known of a network with 1000 classes, at its own size."""
+
+    parameters: int
+    macs: float  # multiply-adds of convolutions and linear layers, millions
+    published: float  # the paper's figure, millions, or where it has none, torchvision's
+    oracle: str | None  # "package:name there"; None: nothing that installs has it
+    dropout: bool = False  # whether the oracle's function takes a probability of dropout
+    everyday: bool = True  # whether it stands for its family in the everyday tests; the slow ones take all
+    renamed: bool = False  # whether the oracle's state has other names; the order is the same
+    width: float | None = None  # of the oracle, which has no name for it
+    options: Mapping[str, Any] = MappingProxyType({})  # for the oracle's function
+    light: Mapping[str, Any] = MappingProxyType({})  # options that make it fit for tests of its blocks
+    size: int = 224  # side of the images that it is meant for
+    reductions: tuple[int, ...] = (2, 4, 8, 16, 32)  # of its feature maps
+    size: int = 224  # side of the images that it is meant for
+    lost: tuple[int, ...] = (0,) * 6  # pixels that each map of an image of 64 x 96 lacks on a side, for want of padding
+    plain: bool = False  # whether it has no batch normalisation: it then learns colours quickly, but not noise
+    learning_rate: float = 0.02  # that halves the loss of a few images quickly
+    seed: int = 0  # of a start that learns soon; plain ones may not, and SqueezeNet's last ReLU can hold a class at 0
+
+
+LATER: dict[str, Any] = {"everyday": False}
