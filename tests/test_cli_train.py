@@ -117,6 +117,12 @@ def test_options_of_networks(run, fashion, tmp_path):
     code, _, err = run("evaluate", "--model", "mobilenet_v2", "--weights", tmp_path / "run" / "weights.npz",
                        *data[:4])
     assert code == 0, err  # what was chosen is known from network.json
+    code, _, err = run("train", "--model", SMALL, "--stem-stride", "1", "--epochs", "1", *data, "--overwrite")
+    assert code == 0, err
+    assert json.loads((tmp_path / "run" / "network.json").read_text())["options"] == {"stem_stride": 1}
+    code, _, err = run("train", "--model", SMALL, "--stem-stride", "3", *data, "--overwrite")
+    assert code == 2
+    says(err, "stem_stride must be one of")
     code, _, err = run("train", "--model", "mobilenet_v2", "--option", "colour=\"red\"", *data, "--overwrite")
     assert code == 2
     says(err, "mobilenet_v2", "colour")
