@@ -17,6 +17,7 @@ from .loader import Loader, Mix
 FASHION_MNIST = "fashion-mnist"  # what the data set is called on the command line
 FASHION_MNIST_MEAN, FASHION_MNIST_STD = 0.2860, 0.3530  # of the training images' pixels
 AUGMENTATIONS = ("none", "flip", "crop")
+_ENOUGH = 2  # times as large as it is shown a photo is decoded to cut parts out of it: the least has half of its side
 _SHIFT = 8  # of its side an image is moved by at most one part
 
 
@@ -55,7 +56,8 @@ class View:
 
     def _part(self, images: Any, rng: np.random.Generator) -> np.ndarray:
         if isinstance(images, Photos):
-            return views.random_resized_crop(images, rng, self.size, interpolation=self.interpolation)
+            enough = Photos(images.files, _ENOUGH * self.size)
+            return views.random_resized_crop(enough, rng, self.size, interpolation=self.interpolation)
         return transforms.random_shift(self._pixels(images), rng, self.size // _SHIFT)
 
     def _normalized(self, pixels: np.ndarray) -> np.ndarray:
