@@ -1,6 +1,6 @@
 """Data: photos, sets to train on that can be installed, the order they are read in, what is done to a batch."""
 from ..download import home as data_home
-from . import transforms, views
+from . import tasks, transforms, views
 from .datasets import FASHION_MNIST_CLASSES, FashionMNIST
 from .folder import BadDataError, Fault, ImageFolder, Photos, split
 from .idx import read_idx
@@ -11,4 +11,4 @@ from .mixup import Mixed, mixed_loss, mixed_one_hot, mixup
 
 __all__ = ["FASHION_MNIST_CLASSES", "BadDataError", "FashionMNIST", "Fault", "ImageError", "ImageFolder", "Loader",
            "Mixed", "Photos", "class_names", "data_home", "load_image", "mixed_loss", "mixed_one_hot", "mixup",
-           "prepare", "read_idx", "split", "transforms", "views"]
+           "prepare", "read_idx", "split", "tasks", "transforms", "views"]

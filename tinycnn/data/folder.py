@@ -37,20 +37,23 @@ class BadDataError(ValueError):
 
 
 class Photos:
-    """Files that are decoded when they are come to: iterated over it gives uint8 (H, W, 3), indexed other Photos."""
+    """Files that are decoded when they are come to: iterated over it gives uint8 (H, W, 3), indexed other Photos.
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = list(files)
+    least: see `load_image`.
+    """
+
+    def __init__(self, files: Sequence[Path], least: int | None = None) -> None:
+        self.files, self.least = list(files), least
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, numbers: np.ndarray | slice) -> Photos:
         """Those of some numbers, (n,), or of a slice."""
-        return Photos([self.files[i] for i in np.arange(len(self))[numbers]])
+        return Photos([self.files[i] for i in np.arange(len(self))[numbers]], self.least)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return map(load_image, self.files)
+        return (load_image(file, self.least) for file in self.files)
 
 
 class ImageFolder:
