@@ -1,14 +1,14 @@
-"""The same networks in torchvision, timm or pytorchcv."""
+"""The same networks in torchvision, timm, pytorchcv or facenet-pytorch."""
 import numpy as np
 import pytest
 from torchvision_oracle import import_timm, import_torchvision
 from zoo import FACTS
 
 
-def oracle(name, hidden=None):
+def oracle(name, hidden=None, **light):
     """The same network in torch, without dropout and without values; skips where the package is missing or has none.
 
-    hidden: as VGG and AlexNet have it.
+    hidden: as VGG and AlexNet have it; light: for the facts' `cut`.
     """
     facts = FACTS[name]
     if facts.oracle is None:
@@ -25,6 +25,8 @@ def oracle(name, hidden=None):
         for module in model.modules():
             if isinstance(module, torch.nn.LeakyReLU):
                 module.negative_slope = 0.1  # Darknet's; timm has torch's 0.01
+        if facts.cut:
+            facts.cut(model, **light)
         return model
 
 
@@ -49,7 +51,13 @@ def from_pytorchcv(theirs, facts):
     return model
 
 
-BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv}
+def from_facenet(theirs, facts):
+    import_torchvision()  # which facenet-pytorch imports
+    package = pytest.importorskip("facenet_pytorch", reason="facenet-pytorch is not installed: it is not compared")
+    return getattr(package, theirs)(classify=True, num_classes=1000, dropout_prob=0.0)
+
+
+BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv, "facenet": from_facenet}
 
 
 def random_state(shapes, rng):

@@ -2,6 +2,7 @@
 from .classic import FACTS as CLASSIC
 from .facts import Facts
 from .first import FACTS as FIRST
+from .inception import FACTS as INCEPTION
 from .light import FACTS as LIGHT
 
-FACTS: dict[str, Facts] = {**FIRST, **LIGHT, **CLASSIC}
+FACTS: dict[str, Facts] = {**FIRST, **LIGHT, **CLASSIC, **INCEPTION}

@@ -1,7 +1,9 @@
 """What is known of a network: a row of it for every registered one."""
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+UNDROPPED = MappingProxyType({"drop_rate": 0.0, "drop_path_rate": 0.0})
 
 
 class Facts(NamedTuple):
@@ -17,6 +19,9 @@ class Facts(NamedTuple):
     width: float | None = None  # of the oracle, which has no name for it
     options: Mapping[str, Any] = MappingProxyType({})  # for the oracle's function
     light: Mapping[str, Any] = MappingProxyType({})  # options that make it fit for tests of its blocks
+    undropped: Mapping[str, Any] = UNDROPPED  # options with which nothing is dropped
+    cut: Callable[..., None] | None = None  # makes the oracle as light: a function of it and of those options
+    uneven: tuple[int, int] = (75, 49)  # an image of odd height and width that the oracle takes
     reductions: tuple[int, ...] = (2, 4, 8, 16, 32)  # of its feature maps
     size: int = 224  # side of the images that it is meant for
     least: int = 32  # side of the smallest ones that it takes

@@ -1,4 +1,4 @@
-"""Light networks that search, scaling and cheap features made: EfficientNet, GhostNet."""
+"""Light networks that search, scaling and cheap features made: EfficientNet, GhostNet, MnasNet."""
 from types import MappingProxyType
 
 from .facts import LATER, Facts
@@ -22,4 +22,9 @@ FACTS = {
     "ghostnet_050": Facts(2_587_292, 42.3, 42, "timm:ghostnet_050", **GHOST),
     "ghostnet_100": Facts(5_182_508, 141.2, 141, "timm:ghostnet_100", **GHOST, **LATER),
     "ghostnet_130": Facts(7_358_820, 227.0, 226, "timm:ghostnet_130", **GHOST, **LATER),
+    "mnasnet0_5": Facts(2_218_512, 104.5, 104, "torchvision:mnasnet0_5", dropout=True),
+    "mnasnet0_75": Facts(3_170_208, 215.5, 215, "torchvision:mnasnet0_75", dropout=True, **LATER),
+    "mnasnet1_0": Facts(4_383_312, 314.4, 315, "torchvision:mnasnet1_0", dropout=True, **LATER),
+    "mnasnet1_3": Facts(6_282_256, 526.4, 526, "torchvision:mnasnet1_3", dropout=True, **LATER),
+    "mnasnet_a1": Facts(3_887_038, 311.6, 312, "timm:semnasnet_100", **LATER),
 }

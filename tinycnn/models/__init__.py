@@ -1,6 +1,7 @@
 """Networks: one file per paper, registered by name."""
 from .alexnet import alexnet
 from .backbone import Backbone, Stage
+from .bn_inception import bn_inception, se_bn_inception
 from .cspdarknet import cspdarknet53
 from .darknet import darknet19, darknet53
 from .densenet import densenet121, densenet161, densenet169, densenet201
@@ -22,6 +23,11 @@ from .efficientnet_lite import (
     efficientnet_lite4,
 )
 from .ghostnet import ghostnet, ghostnet_050, ghostnet_100, ghostnet_130
+from .googlenet import googlenet
+from .inception_resnet import inception_resnet_v1, inception_resnet_v2
+from .inception_v3 import inception_v2, inception_v3
+from .inception_v4 import inception_v4
+from .mnasnet import mnasnet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3, mnasnet_a1
 from .mobilenetv1 import mobilenet_v1, mobilenetv1_025, mobilenetv1_050, mobilenetv1_075, mobilenetv1_100
 from .mobilenetv2 import mobilenet_v2
 from .mobilenetv3 import mobilenet_v3_large, mobilenet_v3_small
@@ -43,6 +49,7 @@ __all__ = [
     "Weights",
     "WeightsNotFound",
     "alexnet",
+    "bn_inception",
     "create_model",
     "cspdarknet53",
     "darknet19",
@@ -68,8 +75,20 @@ __all__ = [
     "ghostnet_050",
     "ghostnet_100",
     "ghostnet_130",
+    "googlenet",
+    "inception_resnet_v1",
+    "inception_resnet_v2",
+    "inception_v2",
+    "inception_v3",
+    "inception_v4",
     "list_models",
     "load_weights",
+    "mnasnet",
+    "mnasnet0_5",
+    "mnasnet0_75",
+    "mnasnet1_0",
+    "mnasnet1_3",
+    "mnasnet_a1",
     "mobilenet_v1",
     "mobilenet_v2",
     "mobilenet_v3_large",
@@ -88,6 +107,7 @@ __all__ = [
     "resnet101",
     "resnet152",
     "resnext50_32x4d",
+    "se_bn_inception",
     "seresnet18",
     "seresnet34",
     "seresnet50",

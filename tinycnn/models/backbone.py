@@ -1,8 +1,9 @@
 """Backbone: what classification networks share, so that a network's file holds its blocks and its table alone."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypedDict
 
 from .. import ops as F
@@ -45,7 +46,9 @@ class Backbone(Module):
     Raises ValueError for what is out of range, and for an option that the network has no use for.
 
     A network's class ends its trunk with `set_stages` and gives `forward_head`; `head_modules` names the modules
-    that only the head runs, its classifier last.
+    that only the head runs, its classifier last.  `auxiliary` names the classifiers of maps in the middle, by the
+    stages that give these: in training, the result then is a list, the logits and theirs, those of the last such stage
+    first, for `losses.AuxiliaryLoss`.
 
     >>> from tinycnn import models
     >>> import numpy as np
@@ -61,6 +64,8 @@ class Backbone(Module):
     drops_paths: ClassVar[bool] = False  # whether it has residual branches that can be dropped
     stem_strides: ClassVar[tuple[int, ...]] = (2, 1)  # what stem_stride may be, the usual one first
     head_modules: tuple[str, ...]
+    classifiers: tuple[str, ...] = ()  # modules whose shape num_classes decides; none: the last of the head alone
+    auxiliary: Mapping[str, str] = MappingProxyType({})
     trunk: tuple[Stage, ...]
 
     def __init__(self, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
@@ -121,16 +126,24 @@ class Backbone(Module):
         return Linear(features, self.num_classes) if self.num_classes else Identity()
 
     def forward(self, x: Tensor) -> Any:
-        """x (N, in_chans, H, W) -> logits (N, num_classes); pooled features or a list of maps if asked for."""
+        """x (N, in_chans, H, W) -> logits (N, num_classes); pooled features or a list of maps if asked for.
+
+        In training, auxiliary classifiers make it a list of logits.
+        """
         if x.ndim != 4 or x.shape[1] != self.in_chans:
             raise ValueError(f"{type(self).__name__}: x must be a batch of images (N, {self.in_chans}, H, W), "
                              f"got the shape {x.shape}")
-        maps = []
+        maps, others = [], []
         for stage in self.trunk:
             x = attrgetter(stage.name)(self)(x)
             if self.features_only and stage in self.taps:
                 maps.append(x)
-        return maps if self.features_only else self.forward_head(x)
+            if self.training and stage.name in self.auxiliary:
+                others.append(attrgetter(self.auxiliary[stage.name])(self)(x))
+        if self.features_only:
+            return maps
+        logits = self.forward_head(x)
+        return [logits, *reversed(others)] if others else logits
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Logits, or the features they are made of, from the trunk's last feature map."""

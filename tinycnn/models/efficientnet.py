@@ -19,16 +19,14 @@ from ..nn import (
     ConvBNAct,
     DepthwiseBNAct,
     Dropout,
-    Linear,
     Module,
     Sequential,
     SiLU,
     SqueezeExcitation,
     StochasticDepth,
-    init,
 )
 from ..tensor import Tensor
-from .backbone import Backbone, Options, Stage, pooled, start_convolutions
+from .backbone import Backbone, Options, Stage, pooled, start
 from .inverted import SQUEEZE, Row
 from .mobile import make_divisible
 from .registry import register_model
@@ -145,14 +143,6 @@ def blocks(row: Row, channels: int, norm: Norm, drop_path: Iterator[float]) -> I
     for stride in (row.stride, *[1] * (row.repeats - 1)):
         yield MBConv(channels, row, stride, norm, next(drop_path))
         channels = row.out
-
-
-def start(module: Module) -> None:
-    """Convolutions by He's rule; classifiers uniform within 1 / sqrt(classes), as the published code has them."""
-    start_convolutions(module)
-    if isinstance(module, Linear) and module.bias is not None:
-        init.uniform(module.weight, 1 / math.sqrt(module.out_features))
-        init.constant(module.bias, 0.0)
 
 
 @register_model

@@ -114,7 +114,7 @@ def load_pretrained(model: Backbone, name: str) -> Weights:
                               "the file is damaged or another one")
     own_head = model.head_modules if model.features_only else ()
     if model.num_classes != weights.num_classes:
-        own_head = own_head or model.head_modules[-1:]
+        own_head = own_head or model.classifiers or model.head_modules[-1:]
     state = {key: value for key, value in _renamed(model, load(path)).items() if not _within(key, own_head)}
     kept = {key: value for key, value in model.state_dict().items() if _within(key, own_head)}
     _load_into(model, {**state, **kept}, path)
