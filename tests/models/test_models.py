@@ -9,7 +9,6 @@ import tinycnn
 from tinycnn import losses, models, no_grad, optim
 
 NAMES = models.list_models()
-EXACT = [*[name for name in FACTS if FACTS[name].everyday], "cspdarknet53", "seresnet18", "xception"]  # every day
 HEAVY = 100_000_000  # parameters: twice as many numbers, and gradients, in float64 fill the memory of small machines
 LARGE = 300  # pixels: so do the maps of larger images
 
@@ -73,7 +72,7 @@ def make_twins(name, **options):
 def test_every_network_is_held_to_something():
     assert sorted(FACTS) == NAMES
     files = {name: getattr(models, name).__module__ for name in NAMES}
-    assert {files[name] for name in NAMES if name in EXACT} == set(files.values())
+    assert {files[name] for name in NAMES if FACTS[name].everyday} == set(files.values())
 
 
 def test_logits(name):
@@ -158,6 +157,7 @@ def test_residual_branches_are_dropped_in_training_alone(name):
             light(name, drop_path_rate=0.5)
         return
     model, x = light(name, drop_rate=0.0, drop_path_rate=0.5), images(2, 3, 64, 64)
+    tinycnn.manual_seed(1)  # few branches of few images may well be dropped alike twice
     assert relative_error(model(x).numpy(), model(x).numpy()) > 1e-3
     model.eval()
     np.testing.assert_array_equal(model(x).numpy(), model(x).numpy())
@@ -270,7 +270,6 @@ def assert_training_agrees(name, torch, size, batch, options, tolerance=1e-7):
         assert relative_error(value.grad, gradient, floor) < tolerance, key
 
 
-@pytest.mark.parametrize("name", EXACT)
 def test_training_is_the_oracles_in_float64(name, torch):
     assert_training_agrees(name, torch, 64, batch=3, options=FACTS[name].light)
 

@@ -8,9 +8,11 @@ def narrow(model, width=0.25):
     for module in model.modules():
         for values in (module._parameters, module._buffers):
             for name, value in [(name, value) for name, value in values.items() if value is not None]:
-                shape = [n if axis > 1 or n in (3, 1000) else int(n * width) for axis, n in enumerate(value.shape)]
+                shape = [n if axis > 1 or n in (1, 3, 1000) else int(n * width) for axis, n in enumerate(value.shape)]
                 fewer = torch.empty(shape, dtype=value.dtype, device=value.device)
                 values[name] = torch.nn.Parameter(fewer) if values is module._parameters else fewer
+        if getattr(module, "groups", 1) > 1:  # depthwise
+            module.groups = len(module.weight)
 
 
 def pad(model):

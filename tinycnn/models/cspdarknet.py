@@ -9,32 +9,30 @@ the other order than there, which is a matter of how weights are stored.  Normal
 """
 from __future__ import annotations
 
-from itertools import repeat
 from typing import Unpack
 
 from .. import ops as F
 from ..nn import Mish, Module, Sequential
 from ..tensor import Tensor
-from .darknet import CHANNELS, DARKNET53, Activation, Block, Darknet, DarknetOptions, convolution
+from .darknet import DARKNET53, Activation, Block, Darknet, DarknetOptions, convolution
 from .registry import register_model
 
 
 class CrossStage(Module):
     """A stage of which one half of the channels goes through the blocks, and the other round them.
 
-    (N, in_channels, H, W) -> (N, out_channels, H / 2, W / 2).  The first stage of the network has halves as wide as the
-    whole, and blocks that squeeze their channels.
+    (N, in_channels, H, W) -> (N, out_channels, H / 2, W / 2).  first: of the network; its halves are as wide as the
+    whole, and its blocks squeeze their channels.  drop_path: of each block, the probability of doing without it.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, drop_path: list[float], activation: Activation) -> None:
-        first = out_channels == CHANNELS[0]
-        self.half = out_channels if first else out_channels // 2
-        width = self.half // 2 if first else self.half
+    def __init__(self, in_channels: int, out_channels: int, first: bool, drop_path: list[float],
+                 activation: Activation) -> None:
+        half = out_channels if first else out_channels // 2
         self.conv_down = convolution(in_channels, out_channels, 3, 2, activation)
-        self.conv_exp = convolution(out_channels, 2 * self.half, 1, 1, activation)
-        self.blocks = Sequential(*map(Block, repeat(self.half), repeat(width), drop_path, repeat(activation)))
-        self.conv_transition_b = convolution(self.half, self.half, 1, 1, activation)
-        self.conv_transition = convolution(2 * self.half, out_channels, 1, 1, activation)
+        self.conv_exp = convolution(out_channels, 2 * half, 1, 1, activation)
+        self.blocks = Sequential(*[Block(half, half // 2 if first else half, p, activation) for p in drop_path])
+        self.conv_transition_b = convolution(half, half, 1, 1, activation)
+        self.conv_transition = convolution(2 * half, out_channels, 1, 1, activation)
 
     def forward(self, x: Tensor) -> Tensor:
         around, through = F.chunk(self.conv_exp(self.conv_down(x)), 2)
@@ -45,7 +43,8 @@ class CrossStage(Module):
 class CSPDarknet(Darknet):
     """A Darknet of cross stages; see Darknet."""
 
-    make_stage = CrossStage
+    def make_stage(self, in_channels: int, out_channels: int, drop_path: list[float], activation: Activation) -> Module:
+        return CrossStage(in_channels, out_channels, not len(self.stages), drop_path, activation)
 
 
 @register_model

@@ -30,10 +30,10 @@ from ..nn import (
 )
 from ..tensor import Tensor
 from .backbone import Backbone, Options, Stage, start
+from .mobile import require_width
 from .registry import register_model
 
 Activation = Callable[[], Module]
-Make = Callable[[int, int, list[float], Activation], Module]  # input and output channels, drop_path of each block
 STEM = 32  # channels of the first convolution
 CHANNELS = (64, 128, 256, 512, 1024)  # of the stages behind it, each of which halves the sides
 LEAKY = partial(LeakyReLU, 0.1)
@@ -63,23 +63,9 @@ class Block(Module):
         return x + self.drop_path(self.conv2(self.conv1(x)))
 
 
-def plain_stage(in_channels: int, out_channels: int, pairs: list[float], activation: Activation) -> Sequential:
-    """Of Darknet-19: half the pixels by max-pooling, a 3x3 to more channels, and pairs of 1x1 and 3x3."""
-    stage = Sequential(MaxPool2d(2), convolution(in_channels, out_channels, 3, activation=activation))
-    for _ in pairs:
-        stage.append(convolution(out_channels, out_channels // 2, 1, activation=activation))
-        stage.append(convolution(out_channels // 2, out_channels, 3, activation=activation))
-    return stage
-
-
-def residual_stage(in_channels: int, out_channels: int, drop_path: list[float], activation: Activation) -> Sequential:
-    """Of Darknet-53: half the pixels by a 3x3 with a stride, to more channels, and residual blocks."""
-    return Sequential(conv_down=convolution(in_channels, out_channels, 3, 2, activation), blocks=Sequential(*[
-        Block(out_channels, out_channels // 2, p, activation) for p in drop_path]))
-
-
 class Darknet(Backbone):
-    """A Darknet with residual stages; blocks: in each.  activation: makes the modules behind the convolutions.
+    """A Darknet with residual stages; blocks: in each.  activation: makes the modules behind the convolutions.  width:
+    channels over those of the paper; ValueError if it is not positive.
 
     Feature maps are the stages': at reductions of 2 to 32, the last one in front of the head.  options: see Backbone;
     the first convolution has no stride.
@@ -92,18 +78,20 @@ class Darknet(Backbone):
     drops_paths = True
     stem_strides = (1,)
     head_modules = ("head.fc",)
-    make_stage: Make = staticmethod(residual_stage)
 
-    def __init__(self, blocks: Sequence[int], activation: Activation = LEAKY, **options: Unpack[Options]) -> None:
+    def __init__(self, blocks: Sequence[int], activation: Activation = LEAKY, width: float = 1.0,
+                 **options: Unpack[Options]) -> None:
         super().__init__(**options)
-        self.stem = Sequential(conv1=convolution(self.in_chans, STEM, 3, activation=activation))
-        self.stages, before = Sequential(), STEM
-        rates = iter(self.drop_path_rates(max(1, sum(blocks))))
-        for channels, count in zip(CHANNELS, blocks, strict=True):
+        require_width(type(self).__name__, width)
+        before, *widths = [max(1, int(channels * width)) for channels in (STEM, *CHANNELS)]
+        self.stem = Sequential(conv1=convolution(self.in_chans, before, 3, activation=activation))
+        self.stages = Sequential()
+        rates = iter(self.drop_path_rates(sum(blocks)))
+        for channels, count in zip(widths, blocks, strict=True):
             self.stages.append(self.make_stage(before, channels, [next(rates) for _ in range(count)], activation))
             before = channels
-        self.set_stages([Stage("first", CHANNELS[0], 2), *[
-            Stage(f"stages.{i}", channels, 2 << i) for i, channels in enumerate(CHANNELS) if i]])
+        names = ["first", *[f"stages.{i}" for i in range(1, len(widths))]]
+        self.set_stages([Stage(name, channels, 2 << i) for i, (name, channels) in enumerate(zip(names, widths))])
         self.apply(start)
         if not self.features_only:
             self.head = self.make_head(before)
@@ -111,6 +99,11 @@ class Darknet(Backbone):
     def first(self, x: Tensor) -> Tensor:
         """The first convolution and the first stage: (N, in_chans, H, W) -> (N, 64, H / 2, W / 2)."""
         return self.stages[0](self.stem(x))
+
+    def make_stage(self, in_channels: int, out_channels: int, drop_path: list[float], activation: Activation) -> Module:
+        """Half the pixels by a 3x3 with a stride, to more channels, and residual blocks, one for each drop_path."""
+        return Sequential(conv_down=convolution(in_channels, out_channels, 3, 2, activation), blocks=Sequential(*[
+            Block(out_channels, out_channels // 2, p, activation) for p in drop_path]))
 
     def make_head(self, channels: int) -> Sequential:
         """The means of the channels, and their classifier."""
@@ -129,7 +122,14 @@ class PlainDarknet(Darknet):
     """
 
     drops_paths = False
-    make_stage = staticmethod(plain_stage)
+
+    def make_stage(self, in_channels: int, out_channels: int, pairs: list[float], activation: Activation) -> Module:
+        """Half the pixels by max-pooling, a 3x3 to more channels, and pairs of 1x1 and 3x3."""
+        stage = Sequential(MaxPool2d(2), convolution(in_channels, out_channels, 3, activation=activation))
+        for _ in pairs:
+            stage.append(convolution(out_channels, out_channels // 2, 1, activation=activation))
+            stage.append(convolution(out_channels // 2, out_channels, 3, activation=activation))
+        return stage
 
     def make_head(self, channels: int) -> Sequential:
         """A convolution that classifies each pixel, and the means of that."""
@@ -148,6 +148,7 @@ class DarknetOptions(Options, total=False):
     """What Darknet takes besides."""
 
     activation: Activation
+    width: float
 
 
 @register_model

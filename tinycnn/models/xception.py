@@ -14,6 +14,7 @@ from .. import ops as F
 from ..nn import BatchNorm2d, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, StochasticDepth
 from ..tensor import Tensor
 from .backbone import Backbone, Options, Stage, pooled, start
+from .mobile import require_width
 from .registry import register_model
 
 STEM = (32, 64)  # channels of the first two convolutions
@@ -66,8 +67,16 @@ def activated_convolution(in_channels: int, out_channels: int) -> Iterator[Modul
     yield BatchNorm2d(out_channels)
 
 
+class XceptionOptions(Options, total=False):
+    """What Xception takes besides."""
+
+    width: float
+
+
 class Xception(Backbone):
-    """Xception; options: see Backbone.  Feature maps but the first and the last are not activated.
+    """Xception; width: channels over those of the paper; ValueError if it is not positive.  options: see Backbone.
+
+    Feature maps but the first and the last are not activated.
 
     >>> net = Xception(features_only=True)
     >>> net.channels, net.reduction
@@ -78,27 +87,29 @@ class Xception(Backbone):
     drops_paths = True
     head_modules = ("fc",)
 
-    def __init__(self, **options: Unpack[Options]) -> None:
+    def __init__(self, width: float = 1.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)
-        self.conv1 = Conv2d(self.in_chans, STEM[0], 3, self.stem_stride, bias=False)
-        self.bn1 = BatchNorm2d(STEM[0])
-        self.conv2 = Conv2d(STEM[0], STEM[1], 3, bias=False)
-        self.bn2 = BatchNorm2d(STEM[1])
-        stages = [Stage("stem", STEM[1], self.stem_stride)]
+        require_width("Xception", width)
+        first, second = scaled(STEM, width)
+        self.conv1 = Conv2d(self.in_chans, first, 3, self.stem_stride, bias=False)
+        self.bn1 = BatchNorm2d(first)
+        self.conv2 = Conv2d(first, second, 3, bias=False)
+        self.bn2 = BatchNorm2d(second)
+        stages = [Stage("stem", second, self.stem_stride)]
         rates = self.drop_path_rates(len(BLOCKS))
         for i, ((channels, stride), drop_path) in enumerate(zip(BLOCKS, rates, strict=True)):
-            before = stages[-1]
+            before, channels = stages[-1], scaled(channels, width)
             stages.append(Stage(f"block{i + 1}", channels[-1], before.reduction * stride))
             setattr(self, stages[-1].name, Block(before.channels, channels, stride, i == 0, drop_path))
-        for name, channels_out in zip(("3", "4"), LAST, strict=True):
+        for number, out in enumerate(scaled(LAST, width), 3):
             before = stages[-1]
-            setattr(self, f"conv{name}", SeparableConv2d(before.channels, channels_out))
-            setattr(self, f"bn{name}", BatchNorm2d(channels_out))
-            setattr(self, f"act{name}", ReLU())
-            stages += [Stage(f"{kind}{name}", channels_out, before.reduction) for kind in ("conv", "bn", "act")]
+            for kind, layer in (("conv", SeparableConv2d(before.channels, out)), ("bn", BatchNorm2d(out)),
+                                ("act", ReLU())):
+                stages.append(Stage(f"{kind}{number}", out, before.reduction))
+                setattr(self, stages[-1].name, layer)
         self.set_stages(stages)
         if not self.features_only:
-            self.dropout, self.fc = Dropout(self.drop_rate), self.classifier_layer(LAST[-1])
+            self.dropout, self.fc = Dropout(self.drop_rate), self.classifier_layer(stages[-1].channels)
         self.apply(start)
 
     def stem(self, x: Tensor) -> Tensor:
@@ -109,7 +120,12 @@ class Xception(Backbone):
         return self.fc(self.dropout(pooled(x)))
 
 
+def scaled(channels: tuple[int, ...], width: float) -> tuple[int, ...]:
+    """Numbers of channels at a width."""
+    return tuple([max(1, int(n * width)) for n in channels])
+
+
 @register_model
-def xception(**options: Unpack[Options]) -> Xception:
+def xception(**options: Unpack[XceptionOptions]) -> Xception:
     """Xception: 8.4 G multiply-adds at 299 x 299, 22.9 M parameters; options: Xception."""
     return Xception(**options)
