@@ -16,8 +16,8 @@ DECIDED = {"num_classes", "in_chans", "features_only", "out_indices"}  # options
 class NetworkChoice:
     """A registered network, options of its function, and its weights: a file's, the known ones, or none yet.
 
-    download: let known weights be fetched where they are not here.  Raises ValueError for both kinds of weights, and for
-    an option that the data decide.
+    download: let known weights be fetched where they are not here.  Raises ValueError for both kinds of weights, and
+    for an option that the data decide.
     """
 
     model: str
