@@ -309,6 +309,7 @@ def test_a_loss_that_is_not_finite(run, fashion, tmp_path):
     (["--in-chans", "1"], ["photos have 3 channels, got 1"]),
     (["--data", "nowhere"], ["nowhere: No such file or directory"]),
     (["--val", "nowhere"], ["nowhere: No such file or directory"]),
+    (["--option", "num_classes=7"], ["num_classes cannot be chosen"]),
     (["--pretrained"], ["no weights are known for mobilenetv1_025"])])
 def test_mistakes_are_one_line(run, photos, tmp_path, arguments, words):
     code, out, err = run("train", "--model", SMALL, "--data", photos, "--out", tmp_path / "new", *arguments)

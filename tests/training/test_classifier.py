@@ -89,7 +89,8 @@ def stopping(engine, after):
 
 
 @pytest.mark.parametrize(("recipe", "options"), [
-    (FULL, {"workers": 2}), (PLAIN, {"freeze": True}), (PLAIN, {"freeze": True, "cache": True})],
+    (FULL, {"workers": 2}), pytest.param(PLAIN, {"freeze": True}, marks=pytest.mark.slow),
+    (PLAIN, {"freeze": True, "cache": True})],
     ids=["full", "frozen", "cached"])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, recipe, options):
     train(tmp_path / "whole", recipe, **options)
