@@ -45,9 +45,10 @@ def from_timm(theirs, facts):
 def from_pytorchcv(theirs, facts):
     import_torchvision()  # which settles what torch is
     model = pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
-    if hasattr(model.output, "final_pool"):  # whose window is the map of 224 x 224
-        import torch
-        model.output.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    for part in (model.features, model.output):
+        if hasattr(part, "final_pool"):  # whose window is the map of 224 x 224
+            import torch
+            part.final_pool = torch.nn.AdaptiveAvgPool2d(1)
     return model
 
 

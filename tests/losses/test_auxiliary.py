@@ -41,3 +41,8 @@ def test_parameters_of_the_loss_are_its_own():
 def test_what_does_not_fit_is_refused(weights, outputs, message):
     with pytest.raises(ValueError, match=message):
         losses.AuxiliaryLoss(weights=weights)(outputs, TARGET)
+
+
+def test_the_loss_must_be_one():
+    with pytest.raises(TypeError, match=r"loss must be a function of \(logits, target\), got 0.3"):
+        losses.AuxiliaryLoss(0.3)

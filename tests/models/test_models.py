@@ -10,6 +10,7 @@ from tinycnn import losses, models, no_grad, optim
 
 NAMES = models.list_models()
 HEAVY = 100_000_000  # parameters: twice as many numbers, and gradients, in float64 fill the memory of small machines
+LARGE = 300  # pixels: so do the maps of larger images
 
 
 def images(*shape, seed=0, dtype=np.float32):
@@ -36,7 +37,7 @@ def first(outputs):
 
 def side(name):
     """Of the image at which a network is compared as a whole."""
-    return FACTS[name].size
+    return min(FACTS[name].size, LARGE)
 
 
 def at_least(name, *sides):
@@ -300,6 +301,8 @@ def test_other_widths_have_the_oracles_shapes(name, width, torch, blank):
 
 @pytest.mark.parametrize(("build", "message"), [
     (lambda: models.shufflenet_v2(0.75), "width must be one of 0.5, 1.0, 1.5, 2.0, got 0.75"),
+    (lambda: models.shufflenet_v1(5), "groups must be one of 1, 2, 3, 4, 8, got 5"),
+    (lambda: models.shufflenet_v1(3, scale=0), "scale must be positive, got 0"),
     (lambda: models.mobilenet_v1(-1), "mobilenet_v1: width must be positive, got -1"),
     (lambda: models.mobilenet_v2(0), "width must be positive, got 0"),
     (lambda: models.mobilenet_v2(float("nan")), "width must be positive, got nan"),

@@ -1,4 +1,4 @@
-"""Light networks that search, scaling and cheap features made: EfficientNet, GhostNet, MnasNet."""
+"""Light networks that search, scaling, groups and cheap features made: EfficientNet, GhostNet, MnasNet, ShuffleNet."""
 from types import MappingProxyType
 
 from .facts import LATER, Facts
@@ -27,4 +27,9 @@ FACTS = {
     "mnasnet1_0": Facts(4_383_312, 314.4, 315, "torchvision:mnasnet1_0", dropout=True, **LATER),
     "mnasnet1_3": Facts(6_282_256, 526.4, 526, "torchvision:mnasnet1_3", dropout=True, **LATER),
     "mnasnet_a1": Facts(3_887_038, 311.6, 312, "timm:semnasnet_100", **LATER),
+    "shufflenet_v1_g1": Facts(1_531_936, 143.1, 143, "pytorchcv:shufflenet_g1_w1", renamed=True, **LATER),
+    "shufflenet_v1_g2": Facts(1_733_848, 140.8, 140, "pytorchcv:shufflenet_g2_w1", renamed=True, **LATER),
+    "shufflenet_v1_g3": Facts(1_865_728, 137.5, 137, "pytorchcv:shufflenet_g3_w1", renamed=True),
+    "shufflenet_v1_g4": Facts(1_968_344, 134.3, 133, "pytorchcv:shufflenet_g4_w1", renamed=True, **LATER),
+    "shufflenet_v1_g8": Facts(2_434_768, 138.4, 137, "pytorchcv:shufflenet_g8_w1", renamed=True, **LATER),
 }

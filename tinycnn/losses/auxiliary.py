@@ -16,7 +16,8 @@ class AuxiliaryLoss(Module):
     section 5).  Its input: the list of logits that a network with auxiliary classifiers gives in training, or logits
     alone, as it gives them in use; target: what `loss` takes.
 
-    Raises ValueError for an empty list, or one that does not fit the number of weights.
+    Raises TypeError for a loss that cannot be called, ValueError for an empty list, or one that does not fit the number
+    of weights.
 
     >>> import numpy as np
     >>> logits = np.zeros((2, 10), np.float32)
@@ -25,6 +26,8 @@ class AuxiliaryLoss(Module):
     """
 
     def __init__(self, loss: Callable[[Any, Any], Any] | None = None, weights: float | Sequence[float] = 0.3) -> None:
+        if loss is not None and not callable(loss):
+            raise TypeError(f"AuxiliaryLoss: loss must be a function of (logits, target), got {loss!r}")
         self.loss = CrossEntropyLoss() if loss is None else loss
         self.weights = weights
 

@@ -35,6 +35,14 @@ from .registry import create_model, list_models, register_model
 from .resnet import resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d
 from .resnet10 import resnet10a, resnet10b
 from .seresnet import seresnet18, seresnet34, seresnet50, seresnet101, seresnet152, seresnext50_32x4d
+from .shufflenetv1 import (
+    shufflenet_v1,
+    shufflenet_v1_g1,
+    shufflenet_v1_g2,
+    shufflenet_v1_g3,
+    shufflenet_v1_g4,
+    shufflenet_v1_g8,
+)
 from .shufflenetv2 import shufflenet_v2, shufflenet_v2_x0_5, shufflenet_v2_x1_0, shufflenet_v2_x1_5, shufflenet_v2_x2_0
 from .squeezenet import squeezenet1_0, squeezenet1_1
 from .vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
@@ -114,6 +122,12 @@ __all__ = [
     "seresnet101",
     "seresnet152",
     "seresnext50_32x4d",
+    "shufflenet_v1",
+    "shufflenet_v1_g1",
+    "shufflenet_v1_g2",
+    "shufflenet_v1_g3",
+    "shufflenet_v1_g4",
+    "shufflenet_v1_g8",
     "shufflenet_v2",
     "shufflenet_v2_x0_5",
     "shufflenet_v2_x1_0",

@@ -134,8 +134,9 @@ class BNInception(InceptionBackbone):
 def start_excitation(module: Module) -> None:
     """Squeeze and excitation by He's rule, as convolutions."""
     if isinstance(module, SqueezeExcitationFC):
-        for layer in (module.fc1, module.fc2):
-            init.kaiming_normal(layer.weight)
+        for name, parameter in module.named_parameters():
+            if name.endswith("weight"):
+                init.kaiming_normal(parameter)
 
 
 @register_model

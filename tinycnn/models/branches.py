@@ -200,15 +200,16 @@ class InceptionBackbone(Backbone):
         return channels
 
     def built(self, name: str, channels: int) -> None:
-        """What is to be done when a part of the trunk is there."""
+        """Called behind each part of the trunk, with its path and the channels that it gives."""
 
 
 def start(module: Module) -> None:
     """Convolutions by He's rule from what one output reads, classifiers small; `model.apply(start)`."""
-    if isinstance(module, (Conv2d, Linear)):
-        if isinstance(module, Conv2d):
-            init.kaiming_normal(module.weight)
-        else:
-            init.normal(module.weight, 0.01)
-        if module.bias is not None:
-            init.constant(module.bias, 0.0)
+    if isinstance(module, Conv2d):
+        init.kaiming_normal(module.weight)
+    elif isinstance(module, Linear):
+        init.normal(module.weight, 0.01)
+    else:
+        return
+    if module.bias is not None:
+        init.constant(module.bias, 0.0)

@@ -3,7 +3,7 @@ vision", CVPR 2016, https://arxiv.org/abs/1512.00567.  Names of parameters as in
 
 Both take images of 299 x 299 pixels.  V2 is table 1, for whose modules the paper gives sizes of maps but no numbers of
 filters: they have those of V3, and the last of the three and of the five modules halves the map.  V3 is torchvision's,
-which is the authors' published code: it differs from table 1 between the two poolings, and its modules at 35 x 35 have
+which is the authors' published code: it differs from table 1 behind the first pooling, and its modules at 35 x 35 have
 a convolution of 5x5 where figure 5 has two of 3x3.  The paper counts 5 G multiply-adds and fewer than 25 M parameters;
 counted, V3 has 5.7 G and, without its auxiliary head, 23.8 M.  torchvision's weights expect images normalised with a
 mean and deviation of 0.5 (its option `transform_input` turns the usual ones into these): that is left to the data.
@@ -154,7 +154,7 @@ class InceptionV2(InceptionBackbone):
     """
 
     default_drop_rate = 0.5
-    head_modules = ("fc",)
+    head_modules: tuple[str, ...] = ("fc",)
     version: ClassVar[int] = 2
 
     def __init__(self, width: float = 1.0, padded: bool = False, **options: Unpack[Options]) -> None:

@@ -74,7 +74,7 @@ class MnasNetB1(Backbone):
 
     default_drop_rate = 0.2
     drops_paths = True
-    head = ("layers.14", "layers.15", "layers.16", "classifier")
+    head_modules = ("layers.14", "layers.15", "layers.16", "classifier")
 
     def __init__(self, width: float = 1.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)
