@@ -28,7 +28,7 @@ FACTS = {
     "resnet10a": Facts(1_844_956, 310.5, 310.5, None, **LATER),
     "resnet10b": Facts(700_531, 121.9, 121.9, None),
     # the paper has figures from 50 layers on, with strides in the 1x1; ResNet's without squeeze and excitation before
-    "seresnet18": Facts(11_779_624, 1814.2, 1800, "timm:seresnet18"),
+    "seresnet18": Facts(11_779_624, 1814.2, 1800, "timm:seresnet18", **LATER),
     "seresnet34": Facts(21_960_416, 3663.9, 3600, "timm:seresnet34", **LATER),
     "seresnet50": Facts(28_088_024, 4091.7, 3870, "timm:seresnet50", **LATER),
     "seresnet101": Facts(49_326_872, 7806.1, 7600, "timm:seresnet101", learning_rate=0.002, **LATER),

@@ -21,6 +21,7 @@ class Facts(NamedTuple):
     light: Mapping[str, Any] = MappingProxyType({})  # options that make it fit for tests of its blocks
     undropped: Mapping[str, Any] = UNDROPPED  # options with which nothing is dropped
     cut: Callable[..., None] | None = None  # makes the oracle as light: a function of it and of those options
+    size: int = 224  # side of the image, in pixels
     uneven: tuple[int, int] = (75, 49)  # an image of odd height and width that the oracle takes
     reductions: tuple[int, ...] = (2, 4, 8, 16, 32)  # of its feature maps
     size: int = 224  # side of the images that it is meant for
