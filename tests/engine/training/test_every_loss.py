@@ -42,6 +42,8 @@ LABELS, SIGNS = rng.integers(0, C, N), np.array([1.0, -1, 1, -1, -1, 1])
 PAIR = [numbers(N, 3), numbers(N, 3)]
 # The loss, what the network gives (all of it trained), what it is compared with.
 EXAMPLES = {
+    "AuxiliaryLoss": (lambda: Listed(losses.AuxiliaryLoss(weights=(0.5, 0.25))), [numbers(N, C) for _ in range(3)],
+                      [LABELS]),
     "BCELoss": (losses.BCELoss, [shares(N, C)], [rng.random((N, C))]),
     "BCEWithLogitsLoss": (losses.BCEWithLogitsLoss, [numbers(N, C)], [rng.random((N, C))]),
     "BatchHardTripletLoss": (losses.BatchHardTripletLoss, [numbers(N, 3)], [np.array([0, 0, 1, 1, 2, 2])]),
@@ -99,6 +101,13 @@ class Compare(nn.Module):
 
     def forward(self, outputs, targets):
         return self.loss(*outputs, *targets)
+
+
+class Listed(Compare):
+    """A loss of a list, of which the target is the last here."""
+
+    def forward(self, *inputs):
+        return self.loss(inputs[:-1], inputs[-1])
 
 
 @pytest.mark.parametrize("name", losses.__all__)
