@@ -42,8 +42,6 @@ LABELS, SIGNS = rng.integers(0, C, N), np.array([1.0, -1, 1, -1, -1, 1])
 PAIR = [numbers(N, 3), numbers(N, 3)]
 # The loss, what the network gives (all of it trained), what it is compared with.
 EXAMPLES = {
-    "AuxiliaryLoss": (lambda: Listed(losses.AuxiliaryLoss(weights=(0.5, 0.25))), [numbers(N, C) for _ in range(3)],
-                      [LABELS]),
     "BCELoss": (losses.BCELoss, [shares(N, C)], [rng.random((N, C))]),
     "BCEWithLogitsLoss": (losses.BCEWithLogitsLoss, [numbers(N, C)], [rng.random((N, C))]),
     "BatchHardTripletLoss": (losses.BatchHardTripletLoss, [numbers(N, 3)], [np.array([0, 0, 1, 1, 2, 2])]),
@@ -78,6 +76,8 @@ EXAMPLES = {
     "YOLOv2Loss": (lambda: losses.YOLOv2Loss(ANCHORS, 16), *yolo()),
     "YOLOv3Loss": (lambda: losses.YOLOv3Loss(ANCHORS, 16), *yolo()),
     "YOLOv4Loss": (lambda: losses.YOLOv4Loss(ANCHORS, 16), *yolo()),
+    "AuxiliaryLoss": (lambda: Listed(losses.AuxiliaryLoss(weights=(0.5, 0.25))), [numbers(N, C) for _ in range(3)],
+                      [LABELS]),
 }
 
 
