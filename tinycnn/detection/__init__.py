@@ -1,0 +1,1 @@
+"""Detection: boxes, their codes, anchors, assignment, necks, and what makes detections of a network's output."""
