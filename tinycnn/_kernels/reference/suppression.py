@@ -11,7 +11,7 @@ def greedy_nms(boxes, starts, distance, threshold, most, kept, keep):
     """A box stays unless it agrees by more than the threshold with a better one of its run that stayed."""
     keep[:] = 0
     for first, end in itertools.pairwise(starts):
-        stayed = []
+        stayed: list[int] = []
         for i in range(first, end):
             others = boxes[stayed]
             agreement = _iou(boxes[i], others) - (_centre_term(boxes[i], others, 1e-7) if distance else 0)
