@@ -44,8 +44,9 @@ def yolo_v1_targets(boxes: Sequence[Any], labels: Sequence[Any], size: tuple[int
     dense = np.full((len(images), cells, cells), NO_OBJECT), np.zeros((len(images), cells, cells, 4), np.float32)
     for i, (truths, classes) in enumerate(images):
         codes, places = encode_grid(truths, cells, size)
-        at = (i, *places[::-1].T)  # what is written last stays: the first
-        dense[0][at], dense[1][at] = classes[::-1], codes[::-1]
+        _, first = np.unique(places @ [cells, 1], return_index=True)
+        at = (i, *places[first].T)
+        dense[0][at], dense[1][at] = classes[first], codes[first]
     return dense
 
 
