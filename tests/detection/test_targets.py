@@ -7,8 +7,8 @@ import pytest
 from tinycnn import losses
 from tinycnn.detection import targets as T
 from tinycnn.detection.coders import encode_logistic
-from tinycnn.detection.yolo_anchors import PUBLISHED, Scale, sides_iou, yolo_priors
-from tinycnn.detection.yolo_targets import yolo_targets, yolo_v1_targets
+from tinycnn.detection.yolo_anchors import PUBLISHED, YOLOScale, sides_iou, yolo_priors
+from tinycnn.detection.yolo_cells import yolo_targets, yolo_v1_targets
 
 MATCH = np.array([T.BACKGROUND, 2, T.IGNORED, 0, 0, T.BACKGROUND])
 BOXES = np.array([[0, 0, 4, 4], [1, 1, 5, 5], [2, 2, 6, 6]], np.float32)
@@ -115,7 +115,7 @@ class TestYOLO:
 
     def test_a_centre_on_the_border_or_beyond_falls_into_the_last_cell(self):
         (labels, _), = yolo_targets([[[32, 32, 96, 96]], [[-40, 0, 10, 10]]], [[1], [2]], [(2, 2)],
-                                    [Scale(32, ((50, 50),))])
+                                    [YOLOScale(32, ((50, 50),))])
         assert np.argwhere(labels >= 0).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
 
     @pytest.mark.parametrize(("boxes", "labels", "error", "match"), [

@@ -1,7 +1,6 @@
 """From scores of every place and class to detections: threshold, the best candidates, suppression, the best of all."""
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,15 +60,20 @@ def class_candidates(scores: Any, score_threshold: float, top_k: int | None = No
     [0, 2, 1, 2]
     """
     _require_top_k("class_candidates", top_k)
-    by_class = np.ascontiguousarray(_table("class_candidates", scores).T[first_label:])
-    labels, places = np.nonzero(by_class > score_threshold)
-    if top_k is not None and len(places):
-        begins = np.searchsorted(labels, np.arange(len(by_class) + 1))
-        kept = [np.arange(a, b) if b - a <= top_k else a + _best(by_class[c, places[a:b]], top_k)
-                for c, (a, b) in enumerate(pairwise(begins))]
-        chosen = np.concatenate(kept)
-        labels, places = labels[chosen], places[chosen]
-    return Candidates(places, labels + first_label, by_class[labels, places])
+    table = _table("class_candidates", scores)[:, first_label:]
+    above = table > score_threshold
+    classes, rows = np.flatnonzero(above.any(0)), np.flatnonzero(above.any(1))  # seldom more than a few
+    by_class = np.ascontiguousarray(table[rows][:, classes].T)
+    found = []
+    for of_class in by_class:
+        places = np.flatnonzero(of_class > score_threshold)
+        if top_k is not None and len(places) > top_k:
+            places = places[_best(of_class[places], top_k)]
+        found.append(places)
+    counts = [len(places) for places in found]
+    at = np.concatenate(found) if found else rows
+    return Candidates(rows[at], np.repeat(classes + first_label, counts),
+                      by_class[np.repeat(np.arange(len(classes)), counts), at])
 
 
 def level_candidates(scores: Any, score_threshold: float, top_k: int | None = None) -> Candidates:

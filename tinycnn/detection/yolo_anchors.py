@@ -11,7 +11,7 @@ from .anchors import GridSizes, as_grids, cell_places
 Sides = tuple[tuple[float, float], ...]  # (w, h) in pixels of the network's input
 
 
-class Scale(NamedTuple):
+class YOLOScale(NamedTuple):
     """A map of a YOLO: pixels from cell to cell, its anchors, how far σ is stretched about 1/2."""
 
     stride: int
@@ -27,18 +27,18 @@ def _pairs(*numbers: float, of: float = 1) -> Sides:
 _V3 = _pairs(10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
 _V3_TINY = _pairs(10, 14, 23, 27, 37, 58, 81, 82, 135, 169, 344, 319)
 _V4 = _pairs(12, 16, 19, 36, 40, 28, 36, 75, 76, 55, 72, 146, 142, 110, 192, 243, 459, 401)
-PUBLISHED: dict[str, tuple[Scale, ...]] = {  # by the configuration files of Darknet; maps as the networks give them
-    "yolov2_voc": (Scale(32, _pairs(1.3221, 1.73145, 3.19275, 4.00944, 5.05587, 8.09892, 9.47112, 4.84053, 11.2364,
-                                    10.0071, of=32)),),
-    "yolov2_coco": (Scale(32, _pairs(0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052,
-                                     9.16828, of=32)),),
-    "yolov3": (Scale(32, _V3[6:]), Scale(16, _V3[3:6]), Scale(8, _V3[:3])),
-    "yolov3_tiny": (Scale(32, _V3_TINY[3:]), Scale(16, _V3_TINY[:3])),
-    "yolov4": (Scale(8, _V4[:3], 1.2), Scale(16, _V4[3:6], 1.1), Scale(32, _V4[6:], 1.05)),
+PUBLISHED: dict[str, tuple[YOLOScale, ...]] = {  # Darknet's configuration files; maps in the order of its networks
+    "yolov2_voc": (YOLOScale(32, _pairs(1.3221, 1.73145, 3.19275, 4.00944, 5.05587, 8.09892, 9.47112, 4.84053,
+                                        11.2364, 10.0071, of=32)),),
+    "yolov2_coco": (YOLOScale(32, _pairs(0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778,
+                                         9.77052, 9.16828, of=32)),),
+    "yolov3": (YOLOScale(32, _V3[6:]), YOLOScale(16, _V3[3:6]), YOLOScale(8, _V3[:3])),
+    "yolov3_tiny": (YOLOScale(32, _V3_TINY[3:]), YOLOScale(16, _V3_TINY[:3])),
+    "yolov4": (YOLOScale(8, _V4[:3], 1.2), YOLOScale(16, _V4[3:6], 1.1), YOLOScale(32, _V4[6:], 1.05)),
 }
 
 
-def yolo_priors(grid_sizes: GridSizes, scales: Sequence[Scale]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def yolo_priors(grid_sizes: GridSizes, scales: Sequence[YOLOScale]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The cell's first corner and the anchor's sides (P, 4) of all maps, in pixels; their strides and scale_xy, (P, 1).
 
     Rows go map by map, in each anchor by anchor, row by row, column by column: a head's output (N, A K, H, W) is

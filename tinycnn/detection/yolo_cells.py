@@ -10,7 +10,7 @@ from .anchors import GridSizes, as_grids
 from .boxes import centres_and_sides
 from .coders import encode_grid
 from .targets import as_truths
-from .yolo_anchors import Scale, sides_iou
+from .yolo_anchors import YOLOScale, sides_iou
 
 NO_OBJECT = -1
 
@@ -50,7 +50,7 @@ def yolo_v1_targets(boxes: Sequence[Any], labels: Sequence[Any], size: tuple[int
     return dense
 
 
-def yolo_targets(boxes: Sequence[Any], labels: Sequence[Any], grid_sizes: GridSizes, scales: Sequence[Scale],
+def yolo_targets(boxes: Sequence[Any], labels: Sequence[Any], grid_sizes: GridSizes, scales: Sequence[YOLOScale],
                  iou_threshold: float | None = None) -> list[Cells]:
     """Targets of every map of YOLO v2, v3 or v4, from boxes (M_i, 4) and labels (M_i,) of N images.
 
@@ -81,7 +81,7 @@ def yolo_targets(boxes: Sequence[Any], labels: Sequence[Any], grid_sizes: GridSi
     return dense
 
 
-def _write(dense: list[Cells], image: int, truths: np.ndarray, classes: np.ndarray, scales: Sequence[Scale],
+def _write(dense: list[Cells], image: int, truths: np.ndarray, classes: np.ndarray, scales: Sequence[YOLOScale],
            chosen: np.ndarray, anchors: np.ndarray) -> None:
     """Let anchors (K,), counted over all maps, answer for the truths `chosen` (K,), each in its cell."""
     centres, first = centres_and_sides(truths)[0], 0
