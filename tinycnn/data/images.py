@@ -42,8 +42,8 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
 
 def require_pillow() -> None:
     """Raise the ImportError that says what to install, where photos cannot be read; else be ready to read them."""
-    _pillow("ImageOps")
-    _pillow("Image").preinit()  # the common formats, so that the first photo's time is that of the others
+    pillow_module("ImageOps")
+    pillow_module("Image").preinit()  # the common formats, so that the first photo's time is that of the others
 
 
 def load_image(path: str | os.PathLike[str]) -> np.ndarray:
@@ -56,7 +56,7 @@ def load_image(path: str | os.PathLike[str]) -> np.ndarray:
     Raises ImageError (a ValueError) for a damaged file, an unknown format or too many pixels, FileNotFoundError and
     PermissionError as `open` does, ImportError without the extra `tinycnn[images]`.
     """
-    Image, ImageOps = _pillow("Image"), _pillow("ImageOps")
+    Image, ImageOps = pillow_module("Image"), pillow_module("ImageOps")
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
         raise ImageError(f"{os.fspath(path)}: a directory or device, not a photo")
     with open(path, "rb") as file, warnings.catch_warnings():
@@ -88,7 +88,7 @@ def _resized_middle(image: np.ndarray, resize: int, size: int, interpolation: st
 
     Only the pixels that are kept are computed, so a panorama of 1 x 100000 costs no more than another photo.
     """
-    Image = _pillow("Image")
+    Image = pillow_module("Image")
     height, width = image.shape[:2]
     shorter = min(height, width)
     resized_h, resized_w = resize * height // shorter, resize * width // shorter
@@ -117,8 +117,9 @@ def _reason(error: Exception, Image: Any) -> str:
     return str(error) or type(error).__name__
 
 
-def _pillow(module: str) -> Any:
+def pillow_module(module: str, purpose: str = "reading photos") -> Any:
+    """A module of pillow; ImportError that says what needs it and what to install."""
     try:
         return importlib.import_module(f"PIL.{module}")
     except ImportError as error:
-        raise ImportError('reading photos needs pillow: pip install "tinycnn[images]"') from error
+        raise ImportError(f'{purpose} needs pillow: pip install "tinycnn[images]"') from error

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import colorsys
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from ..data.images import pillow_module
 
 HUE_STEP = 0.6180339887  # the golden ratio's share of the circle: the hues of neighbouring classes are far apart
 LINE = 1 / 250  # width of a frame, as a share of the picture's mean side
@@ -19,7 +20,7 @@ def class_colour(label: int) -> tuple[int, int, int]:
     """The colour of a class, the same in every picture: red, green, blue, 0 to 255.
 
     >>> class_colour(0), class_colour(1)
-    ((242, 36, 36), (36, 86, 242))
+    ((242, 36, 36), (36, 96, 242))
     """
     red, green, blue = colorsys.hsv_to_rgb(label * HUE_STEP % 1, 0.85, 0.95)
     return round(255 * red), round(255 * green), round(255 * blue)
@@ -39,7 +40,8 @@ def draw_detections(image: np.ndarray, detections: Mapping[str, Any], classes: S
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"draw_detections: image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     boxes, labels, scores = _columns(detections)
-    Image, ImageDraw, ImageFont = (_pillow(module) for module in ("Image", "ImageDraw", "ImageFont"))
+    Image, ImageDraw, ImageFont = (pillow_module(name, "drawing detections")
+                                   for name in ("Image", "ImageDraw", "ImageFont"))
     side = (image.shape[0] + image.shape[1]) / 2
     font = ImageFont.load_default(max(SMALLEST_TEXT, round(side * TEXT)))
     picture = Image.fromarray(image)
@@ -50,7 +52,7 @@ def draw_detections(image: np.ndarray, detections: Mapping[str, Any], classes: S
             text = name if "scores" not in detections else f"{name} {scores[i]:.2f}"
             _draw(canvas, picture.size, boxes[i].tolist(), text, class_colour(int(labels[i])), font,
                   max(1, round(side * LINE)))
-    return np.asarray(picture)
+    return np.array(picture)
 
 
 def _draw(canvas: Any, size: tuple[int, int], box: list[float], text: str, colour: tuple[int, int, int], font: Any,
@@ -59,7 +61,7 @@ def _draw(canvas: Any, size: tuple[int, int], box: list[float], text: str, colou
     (width, height), (x1, y1, x2, y2) = size, box
     left, right = (min(max(x, 0), width - 1) for x in (min(x1, x2), max(x1, x2) - 1))
     top, bottom = (min(max(y, 0), height - 1) for y in (min(y1, y2), max(y1, y2) - 1))
-    canvas.rectangle((left, top, right, bottom), outline=colour, width=line)
+    canvas.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)
     wide, high = (extent + 2 * line for extent in canvas.textbbox((0, 0), text, font=font, anchor="lt")[2:])
     tag_left = max(0, min(left, width - wide))
     tag_top = top - high if top >= high else min(top, height - high)
@@ -74,15 +76,10 @@ def _columns(detections: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.
     n = len(boxes)
     scores = np.asarray(detections.get("scores", np.ones(n)), np.float64)
     if boxes.shape != (n, 4) or labels.shape != (n,) or scores.shape != (n,):
-        raise ValueError(f"draw_detections: boxes must be (n, 4), labels and scores (n,); got the shapes {boxes.shape}, "
-                         f"{labels.shape}, {scores.shape}")
+        raise ValueError(f"draw_detections: boxes must be (n, 4), labels and scores (n,); got the shapes "
+                         f"{boxes.shape}, {labels.shape}, {scores.shape}")
+    if n and labels.dtype.kind not in "iu":
+        raise ValueError(f"draw_detections: labels must be integers, got {labels.dtype}")
     if not np.isfinite(boxes).all():
         raise ValueError("draw_detections: boxes must be finite")
     return boxes, labels, scores
-
-
-def _pillow(module: str) -> Any:
-    try:
-        return importlib.import_module(f"PIL.{module}")
-    except ImportError as error:
-        raise ImportError('drawing detections needs pillow: pip install "tinycnn[images]"') from error
