@@ -40,6 +40,7 @@ def test_a_scene_depends_on_seed_split_and_number_alone(root):
             np.testing.assert_array_equal(getattr(sample, name), getattr(again, name))
     others = [one[6], Scenes("train", seed=1, root=root)[5], Scenes("test", root=root)[5]]
     assert len({sample.image.tobytes() for sample in (first[0], *others)}) == 4
+    np.testing.assert_array_equal(one.truths(5)["boxes"], first[0].boxes)
 
 
 def test_what_a_scene_is(root):

@@ -58,6 +58,11 @@ class Scenes:
         boxes = [bounds(scene.owner == i) for i in range(len(scene.labels))]
         return Sample(image, np.array(boxes), np.array(scene.labels))
 
+    def truths(self, index: int) -> dict[str, np.ndarray]:
+        """The garments of a scene as the metrics take them."""
+        sample = self[index]
+        return {"boxes": sample.boxes, "labels": sample.labels}
+
 
 class Scene:
     """A scene while it is drawn.

@@ -6,6 +6,7 @@ import pytest
 from detection_files import coco, write_images, write_json
 
 from tinycnn.data.detection import BadDataError, read_coco, read_coco_results, write_coco, write_coco_results
+from tinycnn.detection.metrics import coco_map
 
 pytest.importorskip("PIL", reason="pillow is not installed: images cannot be checked")
 
@@ -45,7 +46,17 @@ def test_what_is_read(read, images):
     assert first.crowd.tolist() == [False, True]
     assert first.area.tolist() == [333.5, 2400]
     assert second.boxes.tolist() == [[1.5, 2.25, 4.5, 6.25]]
-    assert dataset.load(1).shape == (50, 30, 3)
+
+
+def test_samples_to_train_on_and_truths_to_measure_with(read):
+    dataset = read(coco())
+    sample, truths = dataset[0], dataset.truths(0)
+    assert sample.image.shape == (40, 60, 3)
+    assert (sample.boxes.tolist(), sample.labels.tolist()) == ([[10, 5, 30, 35]], [1])  # without the crowd
+    assert dataset[1].image.shape == (50, 30, 3)
+    found = {"boxes": sample.boxes, "labels": sample.labels, "scores": [0.5]}
+    assert coco_map([found], [truths]).ap == pytest.approx(1)
+    assert sorted(truths) == ["area", "boxes", "difficult", "iscrowd", "labels"]
 
 
 def test_an_image_without_objects_stays(read):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .sample import Sample, as_pixels
+from .sample import Sample, as_floats, as_pixels
 
 BRIGHTNESS = 32 / 255  # added, of the brightest pixel
 CONTRAST = SATURATION = 0.5, 1.5  # factors
@@ -26,7 +26,7 @@ def distort_colour(sample: Sample, rng: np.random.Generator, probability: float 
                rng.uniform(-HUE, HUE))
     brightness, contrast, saturation, hue = (amount if rng.random() < probability else unchanged
                                              for amount, unchanged in zip(amounts, (0.0, 1.0, 1.0, 0.0)))
-    pixels = sample.image.astype(np.float64 if sample.image.dtype == np.float64 else np.float32)
+    pixels = as_floats(sample.image)
     if pixels.shape[2] == 3 and (saturation, hue) != (1, 0):
         pixels = pixels @ colour_matrix(saturation, hue).T.astype(pixels.dtype)
     mean = pixels.mean()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...ops.geometry import pair
 from .sample import GREY, Sample, clipped, moved, resize_pixels
 
 
@@ -36,9 +37,7 @@ def letterbox(sample: Sample, size: int | tuple[int, int], fill: float = GREY) -
     >>> canvas.boxes.tolist(), placement.back(canvas.boxes).tolist()
     ([[0.0, 10.0, 40.0, 30.0]], [[0.0, 0.0, 20.0, 10.0]])
     """
-    height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1:
-        raise ValueError(f"letterbox: size must be positive, got {height} x {width}")
+    height, width = pair(size, "size", "letterbox")
     h, w = sample.size
     ratio = min(height / h, width / w)
     fitted = max(1, min(height, round(h * ratio))), max(1, min(width, round(w * ratio)))

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .sample import Sample, crop, moved, resize
+from ...ops.geometry import pair
+from .sample import Sample, as_floats, as_pixels, crop, moved, resize
 
 SPLIT = 0.2, 0.8  # where the four images of a mosaic meet, as shares of its sides
 SHARE = 0.4, 1.0  # of an image's largest window of the right shape: the side of the window that is shown
@@ -24,13 +25,11 @@ def mosaic(samples: Sequence[Sample], rng: np.random.Generator, size: int | tupl
 
     Raises ValueError for another number of images, of channels or types that differ, or a size below 8 pixels.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = pair(size, "size", "mosaic", least=8)
     first = samples[0].image if samples else np.zeros((0, 0, 0))
     if len(samples) != 4 or any((s.image.dtype, s.image.shape[2]) != (first.dtype, first.shape[2]) for s in samples):
         raise ValueError(f"mosaic: expected four images of one type and number of channels, got "
                          f"{[f'{s.image.dtype} {s.image.shape}' for s in samples]}")
-    if min(height, width) < 8:
-        raise ValueError(f"mosaic: a size of {height} x {width}, expected at least 8 pixels each way")
     y, x = round(height * rng.uniform(*SPLIT)), round(width * rng.uniform(*SPLIT))
     canvas = np.empty((height, width, first.shape[2]), first.dtype)
     parts = []
@@ -66,12 +65,12 @@ def mixup(a: Sample, b: Sample, rng: np.random.Generator, alpha: float = 1.5) ->
         raise ValueError(f"mixup: images of {a.image.dtype} {a.image.shape} and {b.image.dtype} {b.image.shape}")
     share = float(rng.beta(alpha, alpha))
     height, width = (max(sides) for sides in zip(a.size, b.size))
-    mixed = np.zeros((height, width, a.image.shape[2]), np.float64 if a.image.dtype == np.float64 else np.float32)
+    mixed = np.zeros((height, width, a.image.shape[2]), as_floats(a.image[:1]).dtype)
     for sample, weight in ((a, share), (b, 1 - share)):
         h, w = sample.size
         mixed[:h, :w] += weight * sample.image
-    image = np.rint(mixed).astype(np.uint8) if a.image.dtype == np.uint8 else mixed
-    return _joined(image, [replace(a, weights=a.weights * share), replace(b, weights=b.weights * (1 - share))])
+    parts = [replace(a, weights=a.weights * share), replace(b, weights=b.weights * (1 - share))]
+    return _joined(as_pixels(mixed, a.image.dtype), parts)
 
 
 def _joined(image: np.ndarray, parts: Sequence[Sample]) -> Sample:

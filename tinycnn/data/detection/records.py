@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..images import load_image, require_pillow
+from .sample import Sample
 
 EDGE = 1.0  # pixels that a box may reach beyond its image, by rounding or by another origin; it is clipped
 SHOWN = 20  # problems in an error's message; the error has them all
@@ -76,15 +77,10 @@ class DetectionImage:
     area: np.ndarray = field(default_factory=lambda: np.zeros(0))  # float64 (n,): pixels of the object itself
     id: int = 0
 
-    def truths(self) -> dict[str, np.ndarray]:
-        """The objects as the metrics take them."""
-        return {"boxes": self.boxes, "labels": self.labels, "iscrowd": self.crowd, "difficult": self.difficult,
-                "area": self.area}
-
 
 @dataclass
 class DetectionSet:
-    """Images with their objects.
+    """Images with their objects: a sequence of `Sample`s to train on.
 
     classes: the names by label.  category_ids: the number of each class in COCO's files.  problems: what was left out.
     """
@@ -100,12 +96,17 @@ class DetectionSet:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> DetectionImage:
-        return self.images[index]
+    def __getitem__(self, index: int) -> Sample:
+        """An image and what is to be learnt in it, all but the crowds; errors are those of `load_image`."""
+        image = self.images[index]
+        alone = ~image.crowd
+        return Sample(load_image(image.path), image.boxes[alone], image.labels[alone])
 
-    def load(self, index: int) -> np.ndarray:
-        """The pixels of an image, uint8 (H, W, 3); errors are those of `load_image`."""
-        return load_image(self.images[index].path)
+    def truths(self, index: int) -> dict[str, np.ndarray]:
+        """The objects of an image as the metrics take them."""
+        image = self.images[index]
+        return {"boxes": image.boxes, "labels": image.labels, "iscrowd": image.crowd, "difficult": image.difficult,
+                "area": image.area}
 
 
 class Found(NamedTuple):
