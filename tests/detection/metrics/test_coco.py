@@ -25,6 +25,7 @@ def there(boxes, labels, crowd=None, area=None):
 NOTHING_FOUND, NOTHING_THERE = found([], [], []), there([], [])
 A, B = box(10, 10, 40, 40), box(12, 10, 40, 40)
 HALF = box(10, 10, 40, 20)  # an IoU of exactly 0.5 with A
+LEFT, BETWEEN, RIGHT = box(3, 0, 10, 10), box(5, 0, 10, 10), box(7, 0, 10, 10)  # IoU 2/3 of neighbours, else 3/7
 LOTS = np.tile(A, (150, 1))
 CASES = {
     "no images": ([], []),
@@ -42,6 +43,8 @@ CASES = {
     "two truths of one place": ([found([A, A, A], [1, 1, 1], [0.5, 0.4, 0.3])], [there([A, A], [1, 1])]),
     "equal IoU, different areas": ([found([A, A], [1, 1], [0.5, 0.4])],
                                    [there([A, A, A], [1, 1, 1], area=[500.0, 1600, 20000])]),
+    "between two truths": ([found([BETWEEN, RIGHT], [1, 1], [0.9, 0.5]), found([BETWEEN, LEFT], [1, 1], [0.8, 0.4])],
+                           [there([LEFT, RIGHT], [1, 1])] * 2),
     "crowd": ([found([A, B, HALF, box(200, 200, 9, 9)], [1] * 4, [0.9, 0.8, 0.7, 0.6])],
               [there([box(0, 0, 90, 90), A], [1, 1], crowd=[1, 0])]),
     "crowd alone": ([found([A], [1], [0.9])], [there(A, [1], crowd=[1])]),

@@ -74,6 +74,12 @@ def test_by_hand():
     assert one([], [], [A]) == 0.0
 
 
+def test_between_two_truths_the_first_is_taken():
+    left, between, right = [3, 0, 13, 10], [5, 0, 15, 10], [7, 0, 17, 10]
+    assert one([between, right], [0.9, 0.5], [left, right]) == 1.0
+    assert one([between, left], [0.9, 0.5], [left, right]) == 0.5
+
+
 def test_difficult_objects_do_not_count():
     assert one([FAR, A], [0.9, 0.5], [A, FAR], [False, True]) == 1.0
     assert np.isnan(one([A], [0.5], [A], [True]))
