@@ -60,7 +60,13 @@ def test_samples_to_train_on_and_truths_to_measure_with(read):
 
 
 def test_an_image_without_objects_stays(read):
-    dataset = read(coco(annotations=[]))
+    dataset = read(coco(annotations=coco()["annotations"][:2]))
+    assert [len(image.boxes) for image in dataset.images] == [2, 0]
+
+
+def test_a_file_without_annotations_is_listed(read):
+    assert problems(read, coco(annotations=[])) == [("", "has no annotation")]
+    dataset = read(coco(annotations=[]), skip_bad=True)
     assert [len(image.boxes) for image in dataset.images] == [0, 0]
     assert all(image.boxes.shape == (0, 4) for image in dataset.images)
 

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .entries import coco_box, coco_label, read_json, require_mapping, require_number, require_text, require_whole
+from .entries import (
+    coco_box,
+    coco_label,
+    read_json,
+    require_mapping,
+    require_number,
+    require_text,
+    require_whole,
+    shown,
+)
 from .records import (
     BadDataError,
     BadEntryError,
@@ -30,9 +39,9 @@ def read_coco(annotations: str | os.PathLike[str], images: str | os.PathLike[str
     """A data set from COCO's JSON: `annotations` the file, `images` the directory that its `file_name`s are in.
 
     Labels are the places of the categories in order of their numbers.  Everything that is wrong is found before this
-    returns: no or another JSON, entries that lack something or refer to nothing, numbers that come twice, a box that
-    is inverted, empty or beyond its image by more than a pixel (less is clipped), and with `check_images` an image
-    that is missing, unreadable or of another size, for which all are decoded.
+    returns: no or another JSON, empty lists, entries that lack something or refer to nothing, numbers that come twice,
+    a box that is inverted, empty or beyond its image by more than a pixel (less is clipped), and with `check_images` an
+    image that is missing, unreadable or of another size, for which all are decoded.
 
     Raises BadDataError, a ValueError that lists all of it as (file, entry, reason).  skip_bad: go on without what is
     wrong, and raise only where the file as a whole is, or no image is left; `problems` of the result has the list.
@@ -75,7 +84,7 @@ def _object(entry: Mapping[str, Any], images: Mapping[int, DetectionImage], labe
     label = coco_label(entry, labels)
     x, y, w, h = coco_box(entry)
     area = require_number(entry, "area") if "area" in entry else None
-    if area is not None and not 0 <= area < float("inf"):
+    if area is not None and area < 0:
         raise BadEntryError(f"an area of {area:g}")
     return Found(check_box(x, y, x + w, y + h, image.width, image.height), label, bool(entry.get("iscrowd")), area=area)
 
@@ -84,9 +93,11 @@ def _objects(problems: Problems, path: Path, entries: list[Any], images: Mapping
              labels: Mapping[int, int]) -> dict[int, list[Found]]:
     """The objects of each image."""
     objects, seen = defaultdict(list), set()
+    if not entries:
+        problems.add(path, "", "has no annotation")
     for i, entry in enumerate(entries):
         number = entry.get("id") if isinstance(entry, dict) else None
-        name = f"annotation {i}" if number is None else f"annotation {i} (id {number})"
+        name = f"annotation {i}" if number is None else f"annotation {i} (id {shown(number)})"
         found = problems.attempt(path, name, lambda e=entry: _object(require_mapping(e), images, labels))
         if number is not None and str(number) in seen:
             problems.add(path, name, "its id has come before")
