@@ -1,14 +1,14 @@
-"""The same networks in torchvision, timm or pytorchcv."""
+"""The same networks in torchvision, timm, pytorchcv or facenet-pytorch."""
 import numpy as np
 import pytest
 from torchvision_oracle import import_timm, import_torchvision
 from zoo import FACTS
 
 
-def oracle(name, hidden=None):
+def oracle(name, hidden=None, **light):
     """The same network in torch, without dropout and without values; skips where the package is missing or has none.
 
-    hidden: as VGG has it.
+    hidden: as VGG and AlexNet have it; light: for the facts' `cut`.
     """
     facts = FACTS[name]
     if facts.oracle is None:
@@ -18,9 +18,15 @@ def oracle(name, hidden=None):
     import torch
     with torch.device("meta"):  # whose tensors take neither memory nor time
         model = build(theirs, facts)
-        if hidden:
-            for layer, ends in (0, (512 * 7 * 7, hidden)), (3, (hidden, hidden)), (6, (hidden, 1000)):
-                model.classifier[layer] = torch.nn.Linear(*ends)
+        for i, layer in enumerate(model.classifier if hidden else ()):
+            if isinstance(layer, torch.nn.Linear):
+                sides = layer.in_features, layer.out_features
+                model.classifier[i] = torch.nn.Linear(*[hidden if side == 4096 else side for side in sides])
+        for module in model.modules():
+            if isinstance(module, torch.nn.LeakyReLU):
+                module.negative_slope = 0.1  # Darknet's; timm has torch's 0.01
+        if facts.cut:
+            facts.cut(model, **light)
         return model
 
 
@@ -38,10 +44,21 @@ def from_timm(theirs, facts):
 
 def from_pytorchcv(theirs, facts):
     import_torchvision()  # which settles what torch is
-    return pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
+    model = pytest.importorskip("pytorchcv.model_provider").get_model(theirs, **facts.options)
+    for part in (model.features, model.output):
+        if hasattr(part, "final_pool"):  # whose window is the map of 224 x 224
+            import torch
+            part.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    return model
 
 
-BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv}
+def from_facenet(theirs, facts):
+    import_torchvision()  # which facenet-pytorch imports
+    package = pytest.importorskip("facenet_pytorch", reason="facenet-pytorch is not installed: it is not compared")
+    return getattr(package, theirs)(classify=True, num_classes=1000, dropout_prob=0.0)
+
+
+BUILDERS = {"torchvision": from_torchvision, "timm": from_timm, "pytorchcv": from_pytorchcv, "facenet": from_facenet}
 
 
 def random_state(shapes, rng):
@@ -53,6 +70,7 @@ def random_state(shapes, rng):
         if kind == "running_var" or (kind == "weight" and len(shape) == 1):
             return rng.uniform(0.5, 1.5, shape)
         if kind == "weight":
-            return rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+            gain = 0.01 if ".se." in name else 1.0  # large numbers of many residual blocks would saturate its sigmoid
+            return gain * rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
         return rng.standard_normal(shape) * 0.1
     return {name: value(name, shape) for name, shape in shapes.items()}

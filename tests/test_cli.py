@@ -49,10 +49,10 @@ def classify(run, weights):
 
 
 # ---- the main job
-@pytest.mark.parametrize("model", sorted(WEIGHTS))
+@pytest.mark.parametrize("model", [n for n in tinycnn.models.list_models() if n in WEIGHTS and WEIGHTS[n].package])
 def test_the_cat_is_a_cat(model, run):
-    if find_spec(WEIGHTS[model].package) is None:
-        pytest.skip(f"the weights of {model} are not installed: {WEIGHTS[model].install}")
+    if find_spec(WEIGHTS[model].package.name) is None:
+        pytest.skip(f"the weights of {model} are not installed: {WEIGHTS[model].package.install}")
     code, out, err = run("classify", CAT, "--model", model, "--json")
     document = json.loads(out)
     assert code == 0
@@ -101,7 +101,7 @@ def test_threads(classify):
 
 def test_a_bar_on_a_terminal_only(classify, monkeypatch, tmp_path):
     pytest.importorskip("tqdm", reason="tqdm is not installed: there is no bar")
-    many = [CAT] * (cli.FEW + 1)
+    many = [CAT] * (cli.classify.FEW + 1)
     assert "photo" not in classify(*many)[2]
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     code, out, err = classify(*many)
@@ -172,10 +172,14 @@ def test_unknown_model(run):
     one_line(err, "mobilenet_v22", "did you mean", "mobilenet_v2")
 
 
-def test_a_model_without_known_weights(run):
+def test_weights_that_are_not_here(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYCNN_HOME", str(tmp_path))
     code, _, err = run("classify", CAT, "--model", SMALL)
     assert code == 2
-    one_line(err, SMALL, "weights")
+    one_line(err, "shufflenetv2_x0.5-f707e7126e.pth", "--download")
+    code, _, err = run("classify", CAT, "--model", "mobilenetv1_025")
+    assert code == 2
+    one_line(err, "no weights are known for mobilenetv1_025")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 broken zip", b"\x80\x02c__builtin__\neval\n."])
@@ -232,7 +236,10 @@ def test_models(run):
     code, out, _ = run("models")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == tinycnn.models.list_models()
-    assert run("models", "shuffle*")[1].splitlines() == tinycnn.models.list_models("shuffle*")
+    listed = run("models", "shufflenet_v2*")[1].splitlines()
+    assert [line.split()[0] for line in listed] == tinycnn.models.list_models("shufflenet_v2*")
+    assert "licence: BSD-3-Clause" in listed[0]
+    assert run("models", "mobilenetv1_025")[1] == "mobilenetv1_025\n"
     code, out, err = run("models", "nothing*")
     assert (code, out) == (2, "")
     one_line(err, "nothing*")

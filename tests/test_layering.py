@@ -12,7 +12,7 @@ import tinycnn
 PACKAGE = Path(tinycnn.__file__).parent
 FLOORS = (  # bottom first: a file may import what stands on lower floors, and on its own
     {"_kernels", "random"},
-    {"autograd", "serialize", "versions"},
+    {"autograd", "download", "serialize", "versions"},
     {"ops", "tensor"},
     {"nn", "optim"},
     {"models", "losses"},

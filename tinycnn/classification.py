@@ -57,20 +57,22 @@ class Classifier:
     """An ImageNet network with its weights, the view of an image they expect, and the names of the classes.
 
     model: a name in `tinycnn.models.list_models()`.  weights: a file for it (.npz, .safetensors, .pth); without one,
-    the known weights from their installed package.  top: how many classes an answer has, 1 to 1000.
+    the known weights, from their installed package or what was downloaded before; download: let them be fetched where
+    they are not here.  top: how many classes an answer has, 1 to 1000.
 
     Raises ValueError for an unknown model or a bad `top`, CheckpointError for a file that is damaged or does not fit,
-    FileNotFoundError where there are no weights, ImportError naming the extra to install.
+    FileNotFoundError where there are no weights, ConnectionError where a download fails, ImportError naming the extra
+    to install.
     """
 
     def __init__(self, model: str = "efficientnet_lite0", weights: str | os.PathLike[str] | None = None,
-                 top: int = 5) -> None:
+                 top: int = 5, download: bool = False) -> None:
         require_pillow()
         self.names = class_names()
         if not 1 <= top <= len(self.names):
             raise ValueError(f"top must be 1 to {len(self.names)}, got {top}")
         self.top = top
-        self.network = create_model(model, pretrained=weights is None).eval()
+        self.network = create_model(model, pretrained=weights is None, download=download).eval()
         if weights is not None:
             load_weights(self.network, weights)
         self.preprocessing = preprocessing(model)

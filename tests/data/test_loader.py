@@ -1,4 +1,6 @@
 """Loader: every image once, in an order that seed and epoch alone decide."""
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,7 +65,47 @@ def test_transform_leaves_the_data_alone():
     assert not images.any()
 
 
+def test_the_same_bits_by_any_number_of_threads():
+    images, labels = np.random.default_rng(0).random((50, 6, 6)).astype(np.float32), np.arange(50) % 3
+
+    def noise(x, rng):
+        return x + rng.standard_normal(x.shape).astype(np.float32)
+
+    def mix(x, y, rng):
+        share = rng.random()
+        return (share * x + (1 - share) * x[::-1]).astype(np.float32), y[rng.permutation(len(y))]
+
+    def batches(workers):
+        loader = Loader(images, labels, 7, shuffle=True, seed=3, transform=noise, mix=mix, workers=workers)
+        return [array for _ in range(2) for batch in loader for array in batch]
+    alone = batches(0)
+    for workers in (1, 3):
+        for one, two in zip(alone, batches(workers), strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_fails_in_a_batch_says_in_which(workers):
+    def fail(x, rng):
+        if 7 in x:
+            raise OSError("disk on fire")
+        return x
+    loader = Loader(np.arange(10), np.arange(10), 2, transform=fail, workers=workers)
+    with pytest.raises(OSError, match="disk on fire") as caught:
+        list(loader)
+    assert caught.value.__notes__ == ["Loader: while making batch 3 of epoch 0"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tinycnn-data")]
+
+
+def test_an_example_is_like_the_batches():
+    loader = Loader(np.ones((5, 2), np.float32), np.arange(5), 3, transform=lambda x, rng: x[:, None], shuffle=True)
+    x, y = loader.example()
+    assert (x.shape, x.dtype, y.shape, y.dtype) == ((3, 1, 2), np.float32, (3,), np.int64)
+    assert loader.epoch == 0
+
+
 @pytest.mark.parametrize(("keywords", "message"), [
+    ({"workers": -1}, "workers must not be negative"),
     ({"batch_size": 0}, "batch_size must be at least 1, got 0"), ({"seed": -1}, "seed"), ({"n": 0}, "make no batch")])
 def test_refuses(keywords, message):
     with pytest.raises(ValueError, match=message):

@@ -96,3 +96,21 @@ def test_refusals():
     for transform in RANDOM.values():
         with pytest.raises(ValueError, match=r"got the shape \(2, 2\)"):
             transform(np.zeros((2, 2), np.uint8), rng)
+
+
+@pytest.mark.parametrize("size", [7, 10, 14, 28, 32, 45])
+def test_resize_is_pillows_triangle_filter(size):
+    Image = pytest.importorskip("PIL.Image", reason="pillow is not installed: nothing to compare with")
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    want = [np.asarray(Image.fromarray(x).resize((size, size), Image.Resampling.BILINEAR)) for x in images]
+    got = transforms.resize(images, size)
+    assert (got.shape, got.dtype) == ((3, size, size), np.uint8)
+    assert np.abs(got.astype(int) - np.stack(want)).max() <= 1  # pillow rounds after each axis
+
+
+@pytest.mark.parametrize(("images", "size", "message"), [
+    (np.zeros((2, 3, 3, 3), np.uint8), 5, "uint8"), (np.zeros((2, 3, 3), np.float32), 5, "uint8"),
+    (np.zeros((2, 3, 3), np.uint8), 0, "size must be at least 1, got 0")])
+def test_resize_refuses(images, size, message):
+    with pytest.raises(ValueError, match=message):
+        transforms.resize(images, size)

@@ -10,6 +10,7 @@ import pytest
 from engine_nets import EVERYDAY, MODELS, Unit, assert_close, picture, registered, settled
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zoo import FACTS
 
 import tinycnn
 from tinycnn import functional as F
@@ -34,8 +35,9 @@ def test_every_model_compiles_and_equals_eager(name, isa):
 @given(n=st.integers(1, 3), h=st.integers(33, 80), w=st.integers(33, 80))
 @pytest.mark.parametrize("name", EVERYDAY)
 def test_any_size_and_batch(name, n, h, w):
-    model, x = registered(name, num_classes=3), picture(n, 3, h, w)
-    assert_close(tinycnn.compile(model, (1, 3, 40, 40), threads=1)(x), model(x).numpy())
+    least = FACTS[name].least
+    model, x = registered(name, num_classes=3), picture(n, 3, max(h, least), max(w, least))
+    assert_close(tinycnn.compile(model, (1, 3, least + 8, least + 8), threads=1)(x), model(x).numpy())
 
 
 def test_feature_maps_come_as_the_model_gives_them():
@@ -129,7 +131,8 @@ def test_it_is_a_snapshot_until_it_is_refreshed():
 def test_every_model_is_saved_and_loaded(monkeypatch, tmp_path, name):
     """With a cache of no size, so that strips are among what is loaded."""
     monkeypatch.setattr("tinycnn.engine.plan.CACHE", 4)
-    model, x = registered(name, num_classes=3), picture(1, 3, 40, 40)
+    side = FACTS[name].least + 8
+    model, x = registered(name, num_classes=3), picture(1, 3, side, side)
     net = tinycnn.compile(model, x, threads=1)
     net.save(tmp_path / "net.tinycnn")
     loaded = tinycnn.load_compiled(tmp_path / "net.tinycnn", threads=1)

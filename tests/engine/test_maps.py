@@ -140,6 +140,18 @@ def test_joined_maps_are_normalised_as_they_lie(adds):
     assert ("gather" in kinds(net)) == adds
 
 
+def test_means_of_joined_maps_are_taken_where_they_lie():
+    """GhostNet's squeeze and excitation, GoogLeNet's classifier."""
+    left, right, scale, last = nn.Conv2d(3, 7, 1), nn.Conv2d(3, 18, 1), nn.Conv2d(25, 25, 1), nn.Linear(25, 4)
+    def joined(x):
+        y = F.concat([left(x), right(x)])
+        means = F.global_avg_pool2d(y)
+        return F.conv2d(F.scale_channels(y, F.sigmoid(scale(means))), scale.weight), last(means.flatten(1))
+    net = assert_compiled(joined, noise(2, 3, 9, 8))
+    assert "gather" not in kinds(net)
+    assert kinds(net)["global_mean"] == 2
+
+
 def test_an_instance_norm_network():
     layers = [nn.Conv2d(3, 20, 3, padding=1), nn.InstanceNorm2d(20, affine=True), nn.LeakyReLU(0.2),
               nn.Conv2d(20, 20, 3, stride=2), nn.InstanceNorm2d(20), nn.PReLU(), nn.Upsample(scale_factor=2),

@@ -41,7 +41,23 @@ def test_what_is_left_of_a_unit():
 
 def test_batch_normalisation_needs_running_statistics_to_be_folded():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train()
-    assert shape_of(passes.fold_batch_norm(trace(model, (2, 3, 4, 4)))) == ["conv2d", "batch_norm"]
+    assert shape_of(passes.fold_scales(trace(model, (2, 3, 4, 4)))) == ["conv2d", "batch_norm"]
+
+
+@pytest.mark.parametrize("factor", [0.25, np.float32([[3]])], ids=str)
+def test_a_number_that_multiplies_a_convolution_is_folded(factor):
+    conv, norm = nn.Conv2d(3, 4, 1), settled(nn.BatchNorm2d(4))
+    x = np.random.default_rng(0).standard_normal((2, 3, 5, 4), np.float32)
+    graph = trace(lambda x: norm(conv(x)) * factor, x)
+    assert shape_of(passes.optimise(graph)) == ["conv2d"]
+    assert_same(graph, passes.optimise(graph), x)
+
+
+@pytest.mark.parametrize("factor", [np.float32([[[1]], [[2]], [[3]], [[4]]]), np.ones((1, 1, 1, 1, 1), np.float32)],
+                         ids=["channels", "axes"])
+def test_other_factors_stay(factor):
+    conv, x = nn.Conv2d(3, 4, 1), np.ones((2, 3, 5, 4), np.float32)
+    assert shape_of(passes.optimise(trace(lambda x: conv(x) * factor, x))) == ["conv2d", "mul"]
 
 
 def test_what_others_see_is_not_fused_away():

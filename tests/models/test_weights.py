@@ -1,16 +1,30 @@
 """Weights from files and packages: found, renamed, checked, refused."""
 import dataclasses
+import hashlib
 import logging
+import re
 
 import numpy as np
 import pytest
 from model_oracles import oracle
+from torchvision_oracle import import_torchvision
 
 from tinycnn import models, no_grad, serialize
+from tinycnn.models import published
 from tinycnn.models import weights as module
 from tinycnn.serialize import CheckpointError
 
-KNOWN = sorted(models.WEIGHTS)
+REGISTERED = models.list_models()
+KNOWN = sorted(name for name, weights in models.WEIGHTS.items() if weights.package and name in REGISTERED)
+PUBLISHED = sorted(name for name in models.WEIGHTS if name in REGISTERED)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Nothing was downloaded before, and no mirror is named."""
+    monkeypatch.setenv("TINYCNN_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("TINYCNN_MIRROR", raising=False)
+    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -83,18 +97,19 @@ def test_licence_and_source_are_logged(name, caplog):
 def test_the_package_is_found_without_being_imported(name):
     import sys
     installed(name)
-    assert models.WEIGHTS[name].package not in sys.modules
+    assert models.WEIGHTS[name].package.name not in sys.modules
 
 
 def test_a_missing_package_names_the_command(name, monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda package: None)
-    with pytest.raises(models.WeightsNotFound, match=models.WEIGHTS[name].install):
+    monkeypatch.setattr(published, "find_spec", lambda package: None)
+    with pytest.raises(models.WeightsNotFound, match=models.WEIGHTS[name].package.install):
         models.create_model(name, pretrained=True)
 
 
-def test_a_network_without_known_weights_says_which_have_some():
-    with pytest.raises(models.WeightsNotFound, match=r"shufflenet_v2_x0_5; they are for efficientnet_lite0, mobile"):
-        models.create_model("shufflenet_v2_x0_5", pretrained=True)
+def test_a_network_without_known_weights():
+    assert "mobilenetv1_025" not in models.WEIGHTS
+    with pytest.raises(models.WeightsNotFound, match="no weights are known for mobilenetv1_025"):
+        models.create_model("mobilenetv1_025", pretrained=True)
 
 
 def test_a_changed_file_is_refused(name, tmp_path, monkeypatch):
@@ -102,8 +117,8 @@ def test_a_changed_file_is_refused(name, tmp_path, monkeypatch):
     content[len(content) // 2] ^= 1
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
-    monkeypatch.setattr(module.Weights, "path", lambda self: path)
-    with pytest.raises(CheckpointError, match="expected " + models.WEIGHTS[name].sha256):
+    monkeypatch.setattr(module.Weights, "path", lambda self, download: path)
+    with pytest.raises(CheckpointError, match="expected " + models.WEIGHTS[name].sha256[:8]):
         models.create_model(name, pretrained=True)
 
 
@@ -113,7 +128,116 @@ def test_another_image_depth_does_not_fit(name):
         models.create_model(name, pretrained=True, in_chans=1)
 
 
+# ---------------------------------------------------------------- records
+@pytest.mark.parametrize("name", sorted(models.WEIGHTS))
+def test_records_say_what_is_needed(name):
+    weights = models.WEIGHTS[name]
+    assert re.fullmatch("[0-9a-f]{8,64}", weights.sha256)
+    assert weights.file.endswith(f"-{weights.sha256[:8]}.pth") or weights.file.endswith(f"-{weights.sha256}.pth")
+    assert weights.licence
+    assert weights.source.startswith("https://")
+    assert weights.num_classes == 1000
+    assert weights.preprocessing.crop <= weights.preprocessing.resize
+    assert weights.url or weights.package
+    assert weights.ways()
+
+
+@pytest.mark.parametrize("name", sorted(name for name, weights in models.WEIGHTS.items() if weights.url))
+def test_records_agree_with_torchvision(name):
+    theirs = import_torchvision().models.get_model_weights(name)["IMAGENET1K_V1"]
+    ours, view = models.WEIGHTS[name], theirs.transforms()
+    assert ours.url == theirs.url
+    p = ours.preprocessing
+    assert (p.resize, p.crop, p.interpolation) == (*view.resize_size, *view.crop_size, view.interpolation.value)
+    if p.mean != published.HALF:  # which torchvision's network does inside
+        assert (p.mean, p.std) == (tuple(view.mean), tuple(view.std))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_missing_weights_say_how_to_get_them(name, monkeypatch):
+    monkeypatch.setattr(published, "find_spec", lambda package: None)
+    weights = models.WEIGHTS[name]
+    with pytest.raises(models.WeightsNotFound) as caught:
+        weights.path()
+    assert all(way in str(caught.value) for way in weights.ways())
+
+
+# ---------------------------------------------------------------- downloads
+@pytest.fixture
+def publisher(tmp_path, monkeypatch):
+    """A record of the smallest network whose file a publisher on this disk has; the record, the file's values."""
+    site = tmp_path / "site"
+    site.mkdir()
+    state = models.create_model("shufflenet_v2_x0_5").state_dict()
+    serialize.save(state, site / "small.npz")
+    digest = hashlib.sha256((site / "small.npz").read_bytes()).hexdigest()
+    weights = models.Weights("small.npz", digest, "CC0", "https://publisher", url=(site / "small.npz").as_uri())
+    monkeypatch.setitem(models.WEIGHTS, "shufflenet_v2_x0_5", weights)
+    return weights, state
+
+
+def same(model, state):
+    return all((value == state[key]).all() for key, value in model.state_dict().items())
+
+
+def test_a_download_is_only_made_when_asked_for_and_kept(publisher, home, tmp_path):
+    _, state = publisher
+    with pytest.raises(models.WeightsNotFound, match="download=True"):
+        models.create_model("shufflenet_v2_x0_5", pretrained=True)
+    assert not home.exists()
+    assert same(models.create_model("shufflenet_v2_x0_5", pretrained=True, download=True), state)
+    assert [path.name for path in (home / "weights").iterdir()] == ["small.npz"]
+    (tmp_path / "site" / "small.npz").unlink()
+    assert same(models.create_model("shufflenet_v2_x0_5", pretrained=True), state)
+
+
+def test_a_mirror_takes_the_publishers_place(publisher, home, tmp_path, monkeypatch):
+    weights, state = publisher
+    monkeypatch.setitem(models.WEIGHTS, "shufflenet_v2_x0_5",
+                        dataclasses.replace(weights, url="https://nowhere.invalid/models/small.npz"))
+    monkeypatch.setenv("TINYCNN_MIRROR", (tmp_path / "site").as_uri() + "/")
+    assert same(models.create_model("shufflenet_v2_x0_5", pretrained=True, download=True), state)
+
+
+def test_offline_is_a_clear_error(publisher, home, tmp_path):
+    (tmp_path / "site" / "small.npz").unlink()
+    with pytest.raises(ConnectionError, match=r"small\.npz: cannot be downloaded"):
+        models.create_model("shufflenet_v2_x0_5", pretrained=True, download=True)
+    assert list((home / "weights").iterdir()) == []
+
+
+def test_a_wrong_download_is_not_kept(publisher, home, tmp_path):
+    (tmp_path / "site" / "small.npz").write_bytes(b"a login page")
+    with pytest.raises(ValueError, match="SHA-256 checksum"):
+        models.create_model("shufflenet_v2_x0_5", pretrained=True, download=True)
+    assert list((home / "weights").iterdir()) == []
+
+
+def test_auxiliary_heads_may_be_left_out(publisher, monkeypatch, tmp_path):
+    """Of a file that has them and a network that has not; one that is of no record is refused."""
+    weights, state = publisher
+    path = tmp_path / "with.npz"
+    serialize.save({**state, "aux1.fc.weight": np.ones(3)}, path)
+    record = dataclasses.replace(weights, auxiliary=("aux1",), url=path.as_uri(), file="with.npz",
+                                 sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(models.WEIGHTS, "shufflenet_v2_x0_5", record)
+    assert same(models.create_model("shufflenet_v2_x0_5", pretrained=True, download=True), state)
+    monkeypatch.setitem(models.WEIGHTS, "shufflenet_v2_x0_5", dataclasses.replace(record, auxiliary=()))
+    with pytest.raises(CheckpointError, match=r"unexpected \(1\): aux1.fc.weight"):
+        models.create_model("shufflenet_v2_x0_5", pretrained=True)
+
+
 # ---------------------------------------------------------------- files of one's own
+def test_counters_that_old_files_lack_are_left(small, tmp_path):
+    state = {key: value for key, value in small.state_dict().items() if "num_batches" not in key}
+    serialize.save(state, tmp_path / "old.npz")
+    models.load_weights(models.create_model("shufflenet_v2_x0_5", num_classes=3), tmp_path / "old.npz")
+    state["conv1.1.num_batches_tracked"] = np.array(3)
+    serialize.save(state, tmp_path / "partial.npz")
+    with pytest.raises(CheckpointError, match="missing"):
+        models.load_weights(small, tmp_path / "partial.npz")
+
+
 def test_published_files_load_under_their_own_names(name):
     path, model = installed(name), models.create_model(name)
     models.load_weights(model, path)
@@ -158,6 +282,24 @@ def test_efficientnet_names_cover_the_network_once():
     ours = list(module._efficientnet_pytorch(model).values())
     assert len(ours) == len(set(ours))
     assert {key.rpartition(".")[0] for key in model.state_dict()} == set(ours)
+
+
+def test_older_names_of_densenet_cover_what_they_should():
+    if "densenet121" not in REGISTERED:
+        pytest.skip("there is no densenet121")
+    model = models.create_model("densenet121", num_classes=3)
+    names = module._torchvision_densenet(model)
+    assert names["features.denseblock1.denselayer2.norm.1"] == "features.denseblock1.denselayer2.norm1"
+    assert len(names) == 4 * (6 + 12 + 24 + 16)  # two normalisations and two convolutions in each layer
+    assert set(names.values()) <= {path for path, _ in model.named_modules()}
+
+
+def test_feature_maps_of_a_part_of_the_trunk():
+    installed("mobilenet_v2")
+    part = models.create_model("mobilenet_v2", pretrained=True, features_only=True, out_indices=(0, 1)).state_dict()
+    full = models.create_model("mobilenet_v2", pretrained=True).state_dict()
+    assert part
+    assert all((full[key] == value).all() for key, value in part.items())
 
 
 # ---------------------------------------------------------------- preprocessing

@@ -35,7 +35,8 @@ def test_an_item_can_be_replaced():
         net[2] = nn.ReLU()
 
 
-@pytest.mark.parametrize("make", [lambda: nn.Sequential(3), lambda: nn.ModuleList([np.ones(2)])])
+@pytest.mark.parametrize("make", [
+    lambda: nn.Sequential(3), lambda: nn.Sequential(act=3), lambda: nn.ModuleList([np.ones(2)])])
 def test_only_modules_are_taken(make):
     with pytest.raises(TypeError, match=r"expected a Module, got (int|ndarray)"):
         make()

@@ -17,7 +17,6 @@ FACTS = {
     "mobilenet_v2": Facts(3_504_872, 300.8, 300, "torchvision:mobilenet_v2", dropout=True),
     "mobilenet_v3_large": Facts(5_483_032, 216.6, 219, "torchvision:mobilenet_v3_large", dropout=True, **LATER),
     "mobilenet_v3_small": Facts(2_542_856, 56.5, 56, "torchvision:mobilenet_v3_small", dropout=True),
-    "efficientnet_lite0": Facts(4_652_008, 385.2, 407, "timm:tf_efficientnet_lite0", dropout=True),
     "squeezenet1_0": Facts(1_248_424, 818.9, 819, "torchvision:squeezenet1_0", lost=(3, 2, 1, 1), seed=1, **SQUEEZENET,
                            **LATER),
     "squeezenet1_1": Facts(1_235_496, 349.2, 349, "torchvision:squeezenet1_1", lost=(1, 1, 1, 1), **SQUEEZENET),

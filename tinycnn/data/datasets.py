@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .download import download as fetch
+from ..download import download as fetch
+from ..download import home, mirrored
 from .idx import read_idx
 
 FASHION_MNIST_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -23,12 +24,6 @@ _FILES = {
 }
 
 
-def data_home() -> Path:
-    """Where data sets are kept: the environment variable TINYCNN_HOME, else tinycnn/ in the user's cache directory."""
-    home = os.environ.get("TINYCNN_HOME")
-    return Path(home) if home else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinycnn"
-
-
 class FashionMNIST:
     """Fashion-MNIST: 60,000 photographs of clothes to train on and 10,000 to test, ten classes, 28x28 grey pixels.
 
@@ -37,7 +32,8 @@ class FashionMNIST:
 
     root: the one directory that holds the files; where it is not given, fashion-mnist/ in `data_home()` is looked at,
     then where Debian's package dataset-fashion-mnist installs them.  split: "train" or "test".  download: fetch the
-    files from the authors' site, into `root` or `data_home()`, if they are in none of these places.
+    files from the authors' site, or a mirror (`tinycnn.download.mirrored`), into `root` or `data_home()`, if they are
+    in none of these places.
 
     Attributes: `images`, uint8 (n, 28, 28); `labels`, int64 (n,); `classes`, the names by label.
 
@@ -82,7 +78,7 @@ def _read_uint8(path: Path, axes: int) -> np.ndarray:
 
 def _locate(root: str | os.PathLike[str] | None, split: str, url: str | None) -> Path:
     """The directory that has both files of a split; with a URL, they are fetched where none has."""
-    places = [data_home() / "fashion-mnist", FASHION_MNIST_SYSTEM] if root is None else [Path(root)]
+    places = [home() / "fashion-mnist", FASHION_MNIST_SYSTEM] if root is None else [Path(root)]
     for place in places:
         if all((place / name).is_file() for name, _ in _FILES[split]):
             return place
@@ -93,5 +89,5 @@ def _locate(root: str | os.PathLike[str] | None, split: str, url: str | None) ->
             "dataset-fashion-mnist), or let FashionMNIST(download=True) fetch them, or name their directory as root")
     for name, md5 in _FILES[split]:
         if not (places[0] / name).is_file():
-            fetch(url + name, places[0] / name, md5)
+            fetch(mirrored(url + name), places[0] / name, f"md5:{md5}")
     return places[0]

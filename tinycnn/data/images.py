@@ -4,9 +4,10 @@ from __future__ import annotations
 import importlib
 import os
 import stat
+import threading
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
 BACKGROUND = "white"  # what shows through transparent pixels
+_OPENING = threading.Lock()  # what is done with warnings is done for all threads of the process: one at a time
 _HIGH_16_BITS = 257  # 65535 / 255: 16-bit grey to 8-bit
 
 
@@ -46,8 +48,11 @@ def require_pillow() -> None:
     pillow_module("Image").preinit()  # the common formats, so that the first photo's time is that of the others
 
 
-def load_image(path: str | os.PathLike[str]) -> np.ndarray:
+def load_image(path: str | os.PathLike[str], least: int | None = None) -> np.ndarray:
     """Decode a photo to uint8 (H, W, 3), RGB, turned the way its EXIF orientation says.
+
+    least: pixels of a side that are enough: a JPEG of more is decoded at a half, a quarter or an eighth of its size, as
+    far as both sides keep so many, which takes a fraction of the time.
 
     Grey, palette, 16-bit grey and CMYK become RGB; transparent pixels show white; of an animation the first frame
     counts.  A photo of more pixels than pillow's `Image.MAX_IMAGE_PIXELS` (89 million, against decompression bombs)
@@ -59,14 +64,25 @@ def load_image(path: str | os.PathLike[str]) -> np.ndarray:
     Image, ImageOps = pillow_module("Image"), pillow_module("ImageOps")
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
         raise ImageError(f"{os.fspath(path)}: a directory or device, not a photo")
-    with open(path, "rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks about odd metadata
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with open(path, "rb") as file:
         try:
-            with Image.open(file, formats=FORMATS) as image:
+            with _opened(file, Image) as image:
+                if least is not None:
+                    image.draft(None, (least, least))
                 return np.asarray(_to_rgb(ImageOps.exif_transpose(image), Image))
         except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more on damaged data
             raise ImageError(f"{os.fspath(path)}: cannot be read as a photo: {_reason(error, Image)}") from error
+
+
+def _opened(file: IO[bytes], Image: Any) -> Any:
+    """The image, its header read, not yet decoded; one of too many pixels is refused."""
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks about odd metadata
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image = Image.open(file, formats=FORMATS)
+        if image.format == "JPEG":
+            image.getexif()  # remarks about this too; it is kept
+        return image
 
 
 def prepare(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
@@ -79,22 +95,27 @@ def prepare(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"prepare: image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    pixels = _resized_middle(image, preprocessing.resize, preprocessing.crop, preprocessing.interpolation)
+    pixels = resized_middle(image, preprocessing.resize, preprocessing.crop, preprocessing.interpolation)
     return normalize(pixels[None], preprocessing.mean, preprocessing.std)
 
 
-def _resized_middle(image: np.ndarray, resize: int, size: int, interpolation: str) -> np.ndarray:
+def resized_middle(image: np.ndarray, resize: int, size: int, interpolation: str) -> np.ndarray:
     """The middle (size, size, 3) of the photo with its shorter side resized, as torchvision rounds it.
 
     Only the pixels that are kept are computed, so a panorama of 1 x 100000 costs no more than another photo.
     """
-    Image = pillow_module("Image")
     height, width = image.shape[:2]
     shorter = min(height, width)
     resized_h, resized_w = resize * height // shorter, resize * width // shorter
     top, left = round((resized_h - size) / 2), round((resized_w - size) / 2)
     step_y, step_x = height / resized_h, width / resized_w
     box = (left * step_x, top * step_y, min(width, (left + size) * step_x), min(height, (top + size) * step_y))
+    return resized(image, size, box, interpolation)
+
+
+def resized(image: np.ndarray, size: int, box: tuple[float, float, float, float], interpolation: str) -> np.ndarray:
+    """The part of a photo in a box (left, top, right, bottom; pixels), resized to (size, size, 3)."""
+    Image = pillow_module("Image")
     filters = Image.Resampling[interpolation.upper()]
     return np.asarray(Image.fromarray(image).resize((size, size), filters, box))
 

@@ -29,6 +29,28 @@ def normalize(images: np.ndarray, mean: float | Sequence[float], std: float | Se
     return x
 
 
+def resize(images: np.ndarray, size: int) -> np.ndarray:
+    """Grey images (N, H, W), uint8, resized to (N, size, size) by a triangle filter: bilinear where they grow.
+
+    >>> resize(np.array([[[0, 90]]], np.uint8), 3).tolist()
+    [[[0, 45, 90], [0, 45, 90], [0, 45, 90]]]
+    """
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise ValueError(f"resize: images must be uint8 (N, H, W), got {images.dtype} {images.shape}")
+    if size < 1:
+        raise ValueError(f"resize: size must be at least 1, got {size}")
+    rows, columns = (_triangles(extent, size) for extent in images.shape[1:])
+    return np.rint(rows @ images.astype(np.float32) @ columns.T).astype(np.uint8)
+
+
+def _triangles(extent: int, size: int) -> np.ndarray:
+    """The share (size, extent) that each pixel along an axis has in each of the new ones."""
+    scale = extent / size
+    centres = (np.arange(size)[:, None] + 0.5) * scale - 0.5
+    shares = np.maximum(1 - np.abs(centres.clip(0, extent - 1) - np.arange(extent)) / max(scale, 1), 0)
+    return (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+
+
 def random_flip(images: np.ndarray, rng: np.random.Generator, probability: float = 0.5) -> np.ndarray:
     """Images mirrored left to right, each with a probability."""
     _check("random_flip", images)

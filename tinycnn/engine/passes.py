@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def fold_constants(graph: Graph) -> Graph:
     return graph
 
 
-# ---------------------------------------------------------------- batch normalisation into weights
+# ---------------------------------------------------------------- factors into weights
 def affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     """A batch normalisation at evaluation as y = scale x + shift, in float64."""
     def of(name: str, default: float) -> np.ndarray:
@@ -103,21 +103,35 @@ def affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     return scale, of("bias", 0) - of("running_mean", 0) * scale
 
 
+def _scaled(node: Node) -> tuple[Value, np.ndarray, np.ndarray] | None:
+    """x, scale and shift where a node is y = scale x + shift, channel by channel, of running statistics or a number."""
+    if node.op == "batch_norm" and not node.attributes["training"] and node.inputs["x"] is not None:
+        return (node.inputs["x"], *affine(node))
+    if node.op == "mul":
+        for x, number in permutations(node.used()):
+            if number.data is not None and number.data.size == 1 and len(x.shape) > 1 and x.shape == node.y.shape:
+                channels = np.zeros(x.shape[1])
+                return x, channels + number.data.item(), channels
+    return None
+
+
 @rewriting
-def fold_batch_norm(graph: Graph) -> Graph:
-    """A batch normalisation (of running statistics) behind a convolution or a linear layer goes into its weights.
+def fold_scales(graph: Graph) -> Graph:
+    """A batch normalisation (of running statistics), or a number that multiplies, goes into the weights of the
+    convolution or the linear layer before it.
 
     Jacob et al., "Quantization and training of neural networks", CVPR 2018, section 3.2.
     """
     readers, outputs, kept = graph.readers(), set(graph.outputs), []
     for node in graph.nodes:
-        source = node.inputs["x"].node if node.op == "batch_norm" and node.inputs["x"] is not None else None
-        if (source is None or node.attributes["training"] or source.op not in PRODUCTS or source.after
+        x, *factors = _scaled(node) or (None,)
+        source = None if x is None else x.node
+        if (x is None or source is None or source.op not in PRODUCTS or source.after or node.after
                 or source.inputs["w"].data is None  # type: ignore[union-attr]
-                or sole_reader(source.y, readers, outputs) is not node):
+                or sole_reader(x, readers, outputs) is not node):
             kept.append(node)
             continue
-        _scale_weights(source, *affine(node))
+        _scale_weights(source, *factors)
         source.outputs = node.outputs
         node.y.node = source
     graph.nodes = kept
@@ -299,7 +313,7 @@ def fuse_scales(graph: Graph) -> Graph:
     return graph
 
 
-INFERENCE = (drop_dead, fold_constants, fold_batch_norm, address_channels, one_slope, fuse_scales, fuse_steps,
+INFERENCE = (drop_dead, fold_constants, fold_scales, address_channels, one_slope, fuse_scales, fuse_steps,
              drop_dead)
 
 

@@ -1,4 +1,5 @@
 """Losses as modules: what training makes small."""
+from .auxiliary import AuxiliaryLoss
 from .binary import BCELoss, BCEWithLogitsLoss, HingeLoss, KLDivLoss, SigmoidFocalLoss
 from .center import CenterLoss
 from .classification import CrossEntropyLoss, FocalLoss, MultiMarginLoss, NLLLoss
@@ -19,7 +20,7 @@ from .yolo import YOLOv2Loss, YOLOv3Loss, YOLOv4Loss
 from .yolo_v1 import YOLOv1Loss
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CTCLoss", "CenterLoss", "ContrastiveLoss",
+    "AuxiliaryLoss", "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CTCLoss", "CenterLoss", "ContrastiveLoss",
     "CosineEmbeddingLoss", "CrossEntropyLoss", "DistributionFocalLoss", "FocalLoss", "HingeLoss", "HuberLoss",
     "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiBoxLoss", "MultiMarginLoss", "NLLLoss",
     "QualityFocalLoss", "SSELoss", "SemiHardTripletLoss", "SigmoidFocalLoss", "SmoothL1Loss", "SquaredTripletLoss",

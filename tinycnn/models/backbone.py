@@ -1,8 +1,9 @@
 """Backbone: what classification networks share, so that a network's file holds its blocks and its table alone."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypedDict
 
 from .. import ops as F
@@ -26,7 +27,7 @@ class Options(TypedDict, total=False):
     features_only: bool
     out_indices: Sequence[int] | None
     drop_rate: float | None
-    drop_path_rate: float
+    drop_path_rate: float | None
     stem_stride: int | None
 
 
@@ -39,13 +40,15 @@ class Backbone(Module):
     wanted (0 is the largest map); what lies behind the last of them is not built.  drop_rate: probability of dropout
     before the classifier; None: the network's own.  drop_path_rate: probability with which the last residual branch is
     dropped in training, growing from 0 in the first (Huang et al., "Deep networks with stochastic depth", ECCV 2016,
-    section 3).  stem_stride: of the first
-    convolution, None: the network's own; 1 suits images of 28 to 64 pixels, where 2 leaves too few.
+    section 3); None: the network's own.  stem_stride: of the first convolution, None: the network's own; 1 suits images
+    of 28 to 64 pixels, where 2 leaves too few.
 
     Raises ValueError for what is out of range, and for an option that the network has no use for.
 
-    A network's class ends its trunk with `set_stages` and gives `forward_head`; `head` names the modules that only the
-    head runs, its classifier last.
+    A network's class ends its trunk with `set_stages` and gives `forward_head`; `head_modules` names the modules
+    that only the head runs, its classifier last.  `auxiliary` names the classifiers of maps in the middle, by the
+    stages that give these: in training, the result then is a list, the logits and theirs, those of the last such stage
+    first, for `losses.AuxiliaryLoss`.
 
     >>> from tinycnn import models
     >>> import numpy as np
@@ -57,15 +60,19 @@ class Backbone(Module):
     """
 
     default_drop_rate = 0.0  # before the classifier
+    default_drop_path_rate = 0.0  # of the last residual branch
     drops_paths: ClassVar[bool] = False  # whether it has residual branches that can be dropped
     stem_strides: ClassVar[tuple[int, ...]] = (2, 1)  # what stem_stride may be, the usual one first
-    head: tuple[str, ...]
-    stages: tuple[Stage, ...]
+    head_modules: tuple[str, ...]
+    classifiers: tuple[str, ...] = ()  # modules whose shape num_classes decides; none: the last of the head alone
+    auxiliary: Mapping[str, str] = MappingProxyType({})
+    trunk: tuple[Stage, ...]
 
     def __init__(self, num_classes: int = 1000, in_chans: int = 3, features_only: bool = False,
                  out_indices: Sequence[int] | None = None, drop_rate: float | None = None,
-                 drop_path_rate: float = 0.0, stem_stride: int | None = None) -> None:
+                 drop_path_rate: float | None = None, stem_stride: int | None = None) -> None:
         drop_rate = self.default_drop_rate if drop_rate is None else drop_rate
+        drop_path_rate = self.default_drop_path_rate if drop_path_rate is None else drop_path_rate
         stem_stride = self.stem_strides[0] if stem_stride is None else stem_stride
         for name, count, least in (("num_classes", num_classes, 0), ("in_chans", in_chans, 1)):
             self._require(isinstance(count, int) and count >= least, name, f"an integer >= {least}", count)
@@ -85,20 +92,20 @@ class Backbone(Module):
 
     def set_stages(self, stages: Iterable[Stage]) -> None:
         """Say what the trunk consists of, once it is built; what out_indices leaves behind the last map goes."""
-        self.stages = tuple(stages)
-        every = {stage.reduction: stage for stage in self.stages}
+        self.trunk = tuple(stages)
+        every = {stage.reduction: stage for stage in self.trunk}
         indices = range(len(every)) if self.out_indices is None else self.out_indices
         known = len(indices) > 0 and all(i in range(len(every)) for i in indices) and sorted(set(indices)) == [*indices]
         self._require(known, "out_indices", f"rising numbers from 0 to {len(every) - 1}", self.out_indices)
         self.taps = tuple([*every.values()][i] for i in indices)
         if self.features_only:
-            end = self.stages.index(self.taps[-1]) + 1
-            for stage in reversed(self.stages[end:]):
+            end = self.trunk.index(self.taps[-1]) + 1
+            for stage in reversed(self.trunk[end:]):
                 parent, _, name = stage.name.rpartition(".")
                 owner = attrgetter(parent)(self) if parent else self
                 if name in vars(owner):  # a module; a method stays
                     delattr(owner, name)
-            self.stages = self.stages[:end]
+            self.trunk = self.trunk[:end]
 
     @property
     def channels(self) -> list[int]:
@@ -119,16 +126,24 @@ class Backbone(Module):
         return Linear(features, self.num_classes) if self.num_classes else Identity()
 
     def forward(self, x: Tensor) -> Any:
-        """x (N, in_chans, H, W) -> logits (N, num_classes); pooled features or a list of maps if asked for."""
+        """x (N, in_chans, H, W) -> logits (N, num_classes); pooled features or a list of maps if asked for.
+
+        In training, auxiliary classifiers make it a list of logits.
+        """
         if x.ndim != 4 or x.shape[1] != self.in_chans:
             raise ValueError(f"{type(self).__name__}: x must be a batch of images (N, {self.in_chans}, H, W), "
                              f"got the shape {x.shape}")
-        maps = []
-        for stage in self.stages:
+        maps, others = [], []
+        for stage in self.trunk:
             x = attrgetter(stage.name)(self)(x)
             if self.features_only and stage in self.taps:
                 maps.append(x)
-        return maps if self.features_only else self.forward_head(x)
+            if self.training and stage.name in self.auxiliary:
+                others.append(attrgetter(self.auxiliary[stage.name])(self)(x))
+        if self.features_only:
+            return maps
+        logits = self.forward_head(x)
+        return [logits, *reversed(others)] if others else logits
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Logits, or the features they are made of, from the trunk's last feature map."""

@@ -1,5 +1,9 @@
-"""What the mobile networks share: widths, and how channel counts are rounded."""
+"""What the mobile networks share: widths, how channel counts are rounded, channels weighed under timm's names."""
 from __future__ import annotations
+
+from .. import ops as F
+from ..nn import Conv2d, Hardsigmoid, Module
+from ..tensor import Tensor
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
@@ -18,3 +22,18 @@ def require_width(network: str, width: float) -> None:
     """ValueError for a width that is not positive."""
     if not width > 0:
         raise ValueError(f"{network}: width must be positive, got {width!r}")
+
+
+class SqueezeExcite(Module):
+    """What `nn.SqueezeExcitation` does, with timm's names: (N, channels, H, W) -> the same shape.
+
+    gate: what makes factors of the last convolution's results.
+    """
+
+    def __init__(self, channels: int, squeezed: int, gate: type[Module] = Hardsigmoid) -> None:
+        self.conv_reduce, self.conv_expand = Conv2d(channels, squeezed, 1), Conv2d(squeezed, channels, 1)
+        self.gate = gate()
+
+    def forward(self, x: Tensor) -> Tensor:
+        squeezed = F.relu(self.conv_reduce(F.global_avg_pool2d(x)))
+        return F.scale_channels(x, self.gate(self.conv_expand(squeezed)))

@@ -57,7 +57,7 @@ class MobileNetV1(Backbone):
     options: see Backbone.
     """
 
-    head = ("classifier",)
+    head_modules = ("classifier",)
 
     def __init__(self, width: float = 1.0, activation: type[Module] = ReLU6, **options: Unpack[Options]) -> None:
         super().__init__(**options)

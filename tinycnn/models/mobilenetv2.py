@@ -47,7 +47,7 @@ class MobileNetV2(Backbone):
 
     default_drop_rate = 0.2
     drops_paths = True
-    head = ("features.18", "classifier")
+    head_modules = ("features.18", "classifier")
 
     def __init__(self, width: float = 1.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)

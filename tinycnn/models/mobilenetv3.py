@@ -125,7 +125,7 @@ class MobileNetV3(Backbone):
             stages.append(Stage(f"features.{len(self.features)}", row.out, reduction))
             self.features.append(InvertedResidual(channels, row, drop_path))
             channels = row.out
-        self.head = (f"features.{len(self.features)}", "classifier.0", "classifier.3")
+        self.head_modules = (f"features.{len(self.features)}", "classifier.0", "classifier.3")
         self.set_stages(stages)
         if not self.features_only:
             hidden = make_divisible(last * width)

@@ -26,13 +26,14 @@ def register_model(builder: Builder) -> Builder:
     return builder
 
 
-def create_model(name: str, pretrained: bool = False, **options: Any) -> Backbone:
+def create_model(name: str, pretrained: bool = False, download: bool = False, **options: Any) -> Backbone:
     """Build a network by name.
 
-    pretrained: load real weights (from an installed package, see `tinycnn.models.weights`).  options: num_classes
-    (1000; 0 for pooled features without a classifier), in_chans (3), features_only (False; True for a list of feature
-    maps instead of logits), out_indices, drop_rate, drop_path_rate, stem_stride (see `Backbone`), and those of the
-    network's own function.
+    pretrained: load real weights, from an installed package or what was downloaded before; download: let them be
+    fetched where they are not here (`tinycnn.models.published` has the list).  options: num_classes (1000; 0 for
+    pooled features without a classifier), in_chans (3), features_only (False; True for a list of feature maps instead
+    of logits), out_indices, drop_rate, drop_path_rate, stem_stride (see `Backbone`), and those of the network's own
+    function.
 
     Raises ValueError for an unknown name, with those that are close, `WeightsNotFound` where there are no weights.
 
@@ -46,7 +47,7 @@ def create_model(name: str, pretrained: bool = False, **options: Any) -> Backbon
         raise ValueError(f"create_model: there is no model {name!r}; {hint}")
     model = _BUILDERS[name](**options)
     if pretrained:
-        load_pretrained(model, name)
+        load_pretrained(model, name, download)
     return model
 
 

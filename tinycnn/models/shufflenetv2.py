@@ -49,7 +49,7 @@ class ShuffleUnit(Module):
 class ShuffleNetV2(Backbone):
     """ShuffleNet V2; stage_channels: output channels of stage2, stage3, stage4 and conv5. options: see Backbone."""
 
-    head = ("conv5", "fc")
+    head_modules = ("conv5", "fc")
 
     def __init__(self, stage_channels: tuple[int, ...], **options: Unpack[Options]) -> None:
         super().__init__(**options)

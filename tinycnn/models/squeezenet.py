@@ -58,7 +58,7 @@ class SqueezeNet(Backbone):
     """
 
     default_drop_rate = 0.5
-    head = ("classifier.1",)
+    head_modules = ("classifier.1",)
 
     def __init__(self, version: Version, **options: Unpack[Options]) -> None:
         super().__init__(**options)

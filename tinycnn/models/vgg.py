@@ -44,7 +44,7 @@ class VGG(Backbone):
 
     default_drop_rate = 0.5
     stem_strides = (1,)
-    head = ("classifier.0", "classifier.3", "classifier.6")
+    head_modules = ("classifier.0", "classifier.3", "classifier.6")
 
     def __init__(self, blocks: tuple[int, ...], batch_norm: bool = False, hidden: int = 4096,
                  **options: Unpack[Options]) -> None:

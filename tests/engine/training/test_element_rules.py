@@ -1,14 +1,18 @@
 """Rules of batch norm, activations, sums and products, picks, depthwise convolution: steps against the tape's."""
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from kernel_rows import DTYPES
+from training_nets import Pair, needs_float64
 
 import tinycnn
 from tinycnn import functional as F
 from tinycnn import nn, optim
 from tinycnn.engine.training import compile_training_step
+from tinycnn.losses import AuxiliaryLoss
 
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-9}
 
@@ -208,6 +212,36 @@ def test_two_branches(op):
                     "planes_mul": lambda: mean * a}[op]()
     _, ran = assert_same(Model, image(2, 3, 6, 5))
     assert "python: mul" not in ran
+
+
+@pytest.mark.parametrize("combine", [
+    lambda a, b: 0.5 - a * 0.25 + b, lambda a, b: 3 * (a - 0.5) * b, lambda a, b: (1 + b) * 2 - a], ids=range(3))
+def test_numbers(combine):
+    class Model(nn.Module):
+        def __init__(self):
+            self.conv, self.norm = nn.Conv2d(3, 17, 1), nn.BatchNorm2d(17)
+            self.other = nn.Conv2d(3, 17, 1)
+
+        def forward(self, x):
+            return combine(F.relu6(self.norm(self.conv(x))), self.other(x))
+    _, ran = assert_same(Model, image(2, 3, 6, 5))
+    assert not any(kind.startswith("python") for kind in ran)
+
+
+@needs_float64
+def test_a_sum_of_losses():
+    class Model(nn.Module):
+        def __init__(self):
+            self.heads = nn.ModuleList([nn.Linear(6, 5) for _ in range(3)])
+
+        def forward(self, x):
+            return [head(x) for head in self.heads]
+    rng = np.random.default_rng(0)
+    pair = Pair(Model, partial(AuxiliaryLoss, weights=(0.5, -0.25)))
+    eager, planned = pair.both([(rng.standard_normal((4, 6)), rng.integers(0, 5, 4)) for _ in range(3)])
+    np.testing.assert_allclose(planned, eager, rtol=1e-12)
+    pair.assert_same()
+    assert pair.step.report().host == {}
 
 
 class Shuffled(nn.Module):

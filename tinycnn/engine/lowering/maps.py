@@ -34,8 +34,9 @@ def adaptive_pool(plan: Builder, node: Node) -> None:
 @lowers("global_avg_pool2d")
 def global_mean(plan: Builder, node: Node) -> None:
     """The mean of each channel."""
-    placed = plan.whole(node.inputs["x"])
-    plan.emit(node.y, kind="global_mean", **map_fields(plan, placed, node.y), n=placed.pixels)
+    placed = plan.placed(node.inputs["x"])
+    for _, _, fields in map_by_map(plan, placed, node.y):
+        plan.emit_into(kind="global_mean", **fields, n=placed.pixels)
 
 
 @lowers("interpolate")

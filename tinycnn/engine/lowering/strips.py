@@ -39,6 +39,8 @@ def find_strips(graph: Graph, width: int, least: int) -> dict[Node, list[Node]]:
             [project] = readers[node.y]
             if not _strip_product(project) or project.inputs["x"] is not node.y:
                 continue
+            if before is not None and before.op == "pick":  # each of its maps is convolved as it lies, not gathered
+                continue
             members = [*([before] if produces and before is not None else []), node, project]
         else:
             continue

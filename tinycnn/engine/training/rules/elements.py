@@ -4,8 +4,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...graph import Node, Value
 from ...layout import Placed
+from ...lowering import RULES
 from ...lowering.rules import COMBINING
 from ..host import on_host
 from ..values import Lazy
@@ -31,16 +34,21 @@ def is_factor(factor: Value, x: Value) -> bool:
 
 @trains("add", "sub", "mul", "scale_channels")
 def combine(plan: TrainingBuilder, node: Node) -> Iterator[None]:
-    """Two maps of one shape, or a map and a number for each plane; Python does the rest."""
+    """Two maps of one shape, a map and a number for each plane, anything and a number; the rest on the tape."""
     a, b = node.inputs.values()
     assert a is not None
     assert b is not None
+    for x, other in ((a, b), (b, a)):
+        if is_number(plan, other) and x.shape == node.y.shape:
+            return with_number(plan, node, x, other)
     maps = is_map(plan, a) and is_map(plan, b) and a is not b
     if maps and a.shape == b.shape:
         return summed(plan, node, a, b) if node.op in ("add", "sub") else multiplied(plan, node, a, b)
     for x, factor in ((a, b), (b, a)):
         if maps and is_factor(factor, x) and node.op in ("mul", "scale_channels"):
             return scaled(plan, node, x, factor)
+    if node.op in ("add", "sub") and a.shape == b.shape and a is not b and a.data is None and b.data is None:
+        return summed_as_it_lies(plan, node, a, b)
     return on_host(plan, node)
 
 
@@ -71,6 +79,25 @@ def summed(plan: TrainingBuilder, node: Node, a: Value, b: Value) -> Iterator[No
         give_changed(plan, node.y, b, {"mode": NEGATED, "px": plan.width})
 
 
+def summed_as_it_lies(plan: TrainingBuilder, node: Node, a: Value, b: Value) -> Iterator[None]:
+    """a + b, a - b of what is no map, as inference has it."""
+    RULES[node.op](plan, node)
+    yield
+    give_times(plan, node.y, a, 1)
+    give_times(plan, node.y, b, 1 if node.op == "add" else -1)
+
+
+def give_times(plan: TrainingBuilder, y: Value, x: Value, factor: float) -> None:
+    """The gradient of y, times a number, to x of the same shape."""
+    g = plan.gradient_value(y)
+    if factor != 1 and plan.needs(x):
+        gx = as_value(x)
+        number = Value("factor", (), plan.dtype, data=np.full((), factor, plan.dtype))
+        RULES["mul"](plan, Node("mul", {"a": g, "b": number}, {}, [gx]))
+        g = gx
+    plan.give(x, g)
+
+
 def give_changed(plan: TrainingBuilder, y: Value, x: Value, fields: dict[str, Any],
                  reads: tuple[Placed, ...] = (), pixels: int = RUN) -> None:
     """The gradient of y, times what the fields say, to x. pixels: of a run of sums."""
@@ -85,6 +112,22 @@ def give_changed(plan: TrainingBuilder, y: Value, x: Value, fields: dict[str, An
 
 
 # ---------------------------------------------------------------- products
+def is_number(plan: TrainingBuilder, value: Value) -> bool:
+    """Whether a value is one number that no step changes."""
+    return value.data is not None and value.data.size == 1 and plan.masters.entry(value) is None
+
+
+def with_number(plan: TrainingBuilder, node: Node, x: Value, number: Value) -> Iterator[None]:
+    """x and a constant number, in either order, as inference has it."""
+    assert number.data is not None
+    RULES[node.op](plan, node)
+    yield
+    if node.op == "sub":
+        give_times(plan, node.y, x, 1 if x is next(iter(node.inputs.values())) else -1)
+    else:
+        give_times(plan, node.y, x, 1 if node.op == "add" else number.data.item())
+
+
 def multiplied(plan: TrainingBuilder, node: Node, a: Value, b: Value) -> Iterator[None]:
     """The gradient of each factor is that of y times the other."""
     emit_combined(plan, node, plan.lazy(a), unclipped(plan, b), px=plan.width)

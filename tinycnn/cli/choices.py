@@ -1,0 +1,114 @@
+"""Arguments that `train` and `evaluate` share, and what they choose."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from .._kernels import set_num_threads
+from ..data.folder import MIN_SIDE, BadDataError, Fault
+from ..data.tasks import FASHION_MNIST, Task
+from ..training.choices import DataChoice, NetworkChoice
+from ..training.engines import Engine
+from .console import complain, positive, reason_of, shown
+
+FAILURES = (ImportError, OSError, ValueError, FloatingPointError)  # what is said in a line; others are faults of ours
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Which network."""
+    group = parser.add_argument_group("network")
+    group.add_argument("--model", required=True, metavar="NAME", help="one that `tinycnn models` lists")
+    source = group.add_mutually_exclusive_group()
+    source.add_argument("--weights", metavar="FILE", help="a weights file for it: .npz, .safetensors, .pth")
+    source.add_argument("--pretrained", action="store_true", help="its known weights")
+    group.add_argument("--stem-stride", type=positive, metavar="N", help="stride of the first convolution, where the "
+                       "network has the choice: 1 for images of 28 to 64 pixels")
+    group.add_argument("--option", type=_option, action="append", default=[], metavar="NAME=VALUE",
+                       help="an option of the network's function, such as width=0.5; may come several times")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Which images."""
+    group = parser.add_argument_group("images")
+    group.add_argument("--data", required=True, metavar=f"{FASHION_MNIST}|FOLDER", help="the data set, or a folder "
+                       "with a folder of photos for each class")
+    group.add_argument("--data-root", metavar="DIR", help="directory of Fashion-MNIST's four files (default: where "
+                       "they are installed or downloaded)")
+    group.add_argument("--download", action="store_true", help="fetch data or known weights that are not here")
+    group.add_argument("--size", type=positive, metavar="PIXELS", help="side of what the network is shown (default: "
+                       "28 for Fashion-MNIST, for photos what the network's known weights expect)")
+    group.add_argument("--in-chans", type=positive, metavar="N", help="1 or 3 (default: 1 for Fashion-MNIST, 3 for "
+                       "photos and known weights)")
+    group.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used; else they are "
+                       "listed and nothing is done")
+    group.add_argument("--min-side", type=positive, default=MIN_SIDE, metavar="PIXELS", help="a photo with a shorter "
+                       "side cannot be used (default: %(default)s)")
+    group.add_argument("--limit", type=positive, metavar="N", help="take only N images of each side: a quick trial")
+
+
+def add_running(parser: argparse._ArgumentGroup) -> None:
+    """How it runs."""
+    parser.add_argument("--threads", type=positive, metavar="N", help="default: the CPUs this process may use")
+    parser.add_argument("--eager", action="store_true", help="by the tape instead of a plan: slower")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def network_choice(options: argparse.Namespace) -> NetworkChoice:
+    """The network that was asked for; only what was said is passed on."""
+    chosen = dict(options.option)
+    if options.stem_stride is not None:
+        chosen["stem_stride"] = options.stem_stride
+    return NetworkChoice(options.model, options.weights, options.pretrained, options.download, chosen)
+
+
+def data_choice(options: argparse.Namespace, **more: Any) -> DataChoice:
+    """The images that were asked for."""
+    return DataChoice(options.data, options.data_root, options.download, size=options.size,
+                      channels=options.in_chans, skip_bad=options.skip_bad, min_side=options.min_side,
+                      limit=options.limit, **more)
+
+
+def engine_choice(options: argparse.Namespace) -> Engine:
+    """By what it runs, on as many threads as were asked for."""
+    if options.threads:
+        set_num_threads(options.threads)
+    if options.eager:
+        return Engine()
+    from ..engine import compile  # not needed by the other commands
+    from ..engine.training import compile_training_step
+
+    return Engine(compile_training_step, compile)
+
+
+def tell(task: Task) -> None:
+    """What is about to be used, on stderr, and what is not."""
+    list_faults(task.faults)
+    print(f"{len(task.train[1]):,} images to train on, {len(task.test[1]):,} to test with, "
+          f"{len(task.classes)} classes, {len(task.faults)} files left out", file=sys.stderr)
+
+
+def list_faults(faults: Iterable[Fault]) -> None:
+    """A line on stderr for each file that cannot be used."""
+    for fault in faults:
+        print(f"tinycnn: {shown(str(fault))}", file=sys.stderr)
+
+
+def complain_of(error: Exception) -> int:
+    """Say what went wrong; of bad data, file by file."""
+    if isinstance(error, BadDataError):
+        list_faults(error.faults)
+        return complain(f"{error.root}: {len(error.faults)} files or folders cannot be used; nothing was done "
+                        "(--skip-bad leaves them out)")
+    return complain(reason_of(error))

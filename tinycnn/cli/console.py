@@ -1,0 +1,42 @@
+"""What all commands share: how arguments are read, and how failures are said."""
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+FAILED = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but an error is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command, and leave."""
+        self.exit(FAILED, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, as argparse wants its types."""
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return number
+
+
+def complain(reason: str) -> int:
+    """One line on stderr; the exit code of a failure."""
+    print(f"tinycnn: {shown(reason)}", file=sys.stderr)
+    return FAILED
+
+
+def reason_of(error: Exception) -> str:
+    """What an exception says, on one line."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def shown(text: str) -> str:
+    """Text that any terminal takes: file names may hold bytes that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,98 @@
+"""Which network and which images, in names and paths, as a person says it."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data.folder import MIN_SIDE
+from ..data.tasks import FASHION_MNIST, Task, View, fashion_mnist, folder
+from ..models import Backbone, create_model, load_weights, preprocessing
+
+FASHION_MNIST_SIZE = 28
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """A registered network, options of its function, and its weights: a file's, the known ones, or none yet.
+
+    download: let known weights be fetched where they are not here.  Raises ValueError for both kinds of weights.
+    """
+
+    model: str
+    weights: str | None = None
+    pretrained: bool = False
+    download: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.weights and self.pretrained:
+            raise ValueError("weights: expected either a file (--weights) or the known ones (--pretrained), got both")
+
+    def build(self, classes: int, channels: int, other_classes: bool) -> Backbone:
+        """The network with its weights; other_classes: they may be of others, and then the last layer is a new one.
+
+        Raises ValueError for an unknown name or option, and what reading the weights raises.
+        """
+        options = {**self.options, "num_classes": classes, "in_chans": channels}
+        try:
+            model = create_model(self.model, self.pretrained, self.download, **options)
+        except TypeError as error:  # an option that the network's function does not take
+            raise ValueError(f"{self.model}: {error}") from error
+        if self.weights is not None:
+            load_weights(model, self.weights, other_classes)
+        return model
+
+    def photo_view(self, size: int | None) -> View:
+        """How known weights, or most networks, are shown photos; of another size in the same proportion."""
+        p = preprocessing(self.model)
+        size = size or p.crop
+        return View(size, 3, p.mean, p.std, round(size * p.resize / p.crop), p.interpolation)
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """Images: Fashion-MNIST (data="fashion-mnist"), or a folder of photos by class.
+
+    root: the directory of Fashion-MNIST's files; download: fetch them where they are not here.  validation, share: a
+    folder by class to test with, or the share of each class that is kept for that.  size: pixels of a side; channels:
+    1 or 3; what suits the network where None.  skip_bad, min_side: see `ImageFolder`.  limit: take only so many images
+    of each side.
+    """
+
+    data: str
+    root: str | None = None
+    download: bool = False
+    validation: str | None = None
+    share: float = 0.1
+    size: int | None = None
+    channels: int | None = None
+    skip_bad: bool = False
+    min_side: int = MIN_SIDE
+    limit: int | None = None
+
+    @property
+    def is_fashion_mnist(self) -> bool:
+        """Whether it is the data set, not a folder."""
+        return self.data == FASHION_MNIST
+
+    def fashion_mnist(self, network: NetworkChoice) -> Task:
+        """Fashion-MNIST as a network is shown it: known weights want three channels, and their own mean."""
+        if self.validation is not None:
+            raise ValueError("val: Fashion-MNIST is tested with its own test images, expected no other folder")
+        channels = self.channels or (3 if network.pretrained else 1)
+        if channels not in (1, 3):
+            raise ValueError(f"in_chans: expected 1 or 3, got {channels}")
+        known = preprocessing(network.model)
+        view = {"mean": known.mean, "std": known.std} if network.pretrained else {}
+        task = fashion_mnist(self.root, self.size or FASHION_MNIST_SIZE, channels, download=self.download, **view)
+        return task.limited(self.limit)
+
+    def training_task(self, network: NetworkChoice, seed: int = 0, workers: int = 0) -> Task:
+        """Images to train and to test a network with; errors are those of `data.tasks`."""
+        if self.is_fashion_mnist:
+            return self.fashion_mnist(network)
+        if self.channels not in (None, 3):
+            raise ValueError(f"in_chans: photos have 3 channels, got {self.channels}")
+        task = folder(self.data, network.photo_view(self.size), self.validation, self.share, seed, self.skip_bad,
+                      self.min_side, workers)
+        return task.limited(self.limit)

@@ -1,0 +1,114 @@
+"""Recipe: how long, how fast and with what a classifier is trained."""
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import optim
+from ..data.loader import Mix
+from ..data.mixup import mixed_one_hot, mixup
+from ..losses import AuxiliaryLoss, CrossEntropyLoss
+
+MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class Family:
+    """An optimiser and the settings that it is begun with."""
+
+    build: Callable[..., optim.Optimizer]
+    lr: float
+    weight_decay: float
+    settings: dict[str, Any]
+
+
+OPTIMIZERS = {
+    "sgd": Family(optim.SGD, 0.1, 2e-4, {"momentum": MOMENTUM, "nesterov": True}),
+    "adamw": Family(optim.AdamW, 1e-3, 5e-2, {}),
+    "rmsprop": Family(optim.RMSpropTF, 1e-2, 1e-5, {"momentum": MOMENTUM}),
+}
+SCHEDULES = ("cosine", "constant")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All on which the course of a training depends besides network and data.
+
+    epochs: passes over the images.  batch_size: images a step.  optimizer: "sgd" (Nesterov momentum 0.9), "adamw" or
+    "rmsprop" (TensorFlow's form); lr, its highest learning rate, and weight_decay: the optimiser's own where None.
+    schedule: "cosine" to 0 or "constant", after a share `warmup` of all steps in which the rate rises.
+    label_smoothing: share of the target that is spread over all classes.  mixup: alpha of MixUp, 0 for none.  ema:
+    decay of the weights' running mean, which is then what is tested and kept, 0 for none.  clip: longest gradient.
+    augment: see `data.tasks.AUGMENTATIONS`.
+
+    Raises ValueError for a value that makes no sense.
+    """
+
+    epochs: int = 6
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    lr: float | None = None
+    weight_decay: float | None = None
+    schedule: str = "cosine"
+    warmup: float = 0.1
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    ema: float = 0.0
+    clip: float | None = None
+    augment: str = "flip"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"Recipe: {name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        for name in ("epochs", "batch_size"):
+            _require(name, getattr(self, name), 1, math.inf)
+        for name, most in (("warmup", 1), ("mixup", math.inf), ("seed", math.inf)):
+            _require(name, getattr(self, name), 0, most)
+        for name in ("label_smoothing", "ema"):
+            _require(name, getattr(self, name), 0, np.nextafter(1, 0))
+        for name in ("lr", "clip"):
+            _require(name, getattr(self, name), np.nextafter(0, 1), math.inf)
+
+    def settings(self) -> dict[str, Any]:
+        """All values, as a checkpoint keeps them; those of the optimiser in the place of None."""
+        family = OPTIMIZERS[self.optimizer]
+        return {**dataclasses.asdict(self), "lr": family.lr if self.lr is None else self.lr,
+                "weight_decay": family.weight_decay if self.weight_decay is None else self.weight_decay}
+
+    def make_optimizer(self, parameters: Iterable[Any]) -> optim.Optimizer:
+        """The optimiser of these parameters."""
+        family, settings = OPTIMIZERS[self.optimizer], self.settings()
+        return family.build(parameters, lr=settings["lr"], weight_decay=settings["weight_decay"], **family.settings)
+
+    def make_schedule(self, optimizer: optim.Optimizer, steps: int) -> Any:
+        """The learning rate over so many steps."""
+        warmup = min(int(self.warmup * steps), steps)
+        if self.schedule == "cosine":
+            return optim.CosineSchedule(optimizer, steps, warmup_steps=warmup)
+        return optim.Warmup(optim.ExponentialLR(optimizer, 1.0), max(warmup, 1), start_factor=1 / max(warmup, 1))
+
+    def make_loss(self) -> AuxiliaryLoss:
+        """The loss of a batch's logits and its classes, or the shares of all classes."""
+        return AuxiliaryLoss(CrossEntropyLoss(label_smoothing=self.label_smoothing))
+
+    def make_mix(self, num_classes: int) -> Mix | None:
+        """What mixes a batch, and turns its classes (N,) into shares (N, num_classes)."""
+        if not self.mixup:
+            return None
+
+        def mix(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+            mixed = mixup(x, y, self.mixup, rng)
+            return mixed.x, mixed_one_hot(mixed.a, mixed.b, mixed.lam, num_classes)
+        return mix
+
+
+def _require(name: str, value: float | None, least: float, most: float) -> None:
+    if value is not None and not least <= value <= most:
+        raise ValueError(f"Recipe: {name} is out of range: {value!r}")
