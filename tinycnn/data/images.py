@@ -44,8 +44,8 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
 
 def require_pillow() -> None:
     """Raise the ImportError that says what to install, where photos cannot be read; else be ready to read them."""
-    _pillow("ImageOps")
-    _pillow("Image").preinit()  # the common formats, so that the first photo's time is that of the others
+    pillow_module("ImageOps")
+    pillow_module("Image").preinit()  # the common formats, so that the first photo's time is that of the others
 
 
 def load_image(path: str | os.PathLike[str], least: int | None = None) -> np.ndarray:
@@ -61,7 +61,7 @@ def load_image(path: str | os.PathLike[str], least: int | None = None) -> np.nda
     Raises ImageError (a ValueError) for a damaged file, an unknown format or too many pixels, FileNotFoundError and
     PermissionError as `open` does, ImportError without the extra `tinycnn[images]`.
     """
-    Image, ImageOps = _pillow("Image"), _pillow("ImageOps")
+    Image, ImageOps = pillow_module("Image"), pillow_module("ImageOps")
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
         raise ImageError(f"{os.fspath(path)}: a directory or device, not a photo")
     with open(path, "rb") as file:
@@ -115,7 +115,7 @@ def resized_middle(image: np.ndarray, resize: int, size: int, interpolation: str
 
 def resized(image: np.ndarray, size: int, box: tuple[float, float, float, float], interpolation: str) -> np.ndarray:
     """The part of a photo in a box (left, top, right, bottom; pixels), resized to (size, size, 3)."""
-    Image = _pillow("Image")
+    Image = pillow_module("Image")
     filters = Image.Resampling[interpolation.upper()]
     return np.asarray(Image.fromarray(image).resize((size, size), filters, box))
 
@@ -138,8 +138,9 @@ def _reason(error: Exception, Image: Any) -> str:
     return str(error) or type(error).__name__
 
 
-def _pillow(module: str) -> Any:
+def pillow_module(module: str, purpose: str = "reading photos") -> Any:
+    """A module of pillow; ImportError that says what needs it and what to install."""
     try:
         return importlib.import_module(f"PIL.{module}")
     except ImportError as error:
-        raise ImportError('reading photos needs pillow: pip install "tinycnn[images]"') from error
+        raise ImportError(f'{purpose} needs pillow: pip install "tinycnn[images]"') from error

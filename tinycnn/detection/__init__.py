@@ -1,4 +1,7 @@
-"""Detection: boxes, their codes, anchors, assignment, necks, and what makes detections of a network's output."""
+"""Detection: boxes, their codes, anchors, assignment, necks, what makes detections of a network's output,
+how good they are, and how they look in the picture.
+"""
+from . import metrics
 from .anchors import anchor_boxes, default_boxes, grid_points, square_anchors, ssd_scales
 from .bifpn import EFFICIENTDET, BiFPN
 from .boxes import box_convert, clip_boxes_to_image, remove_small_boxes
@@ -13,6 +16,7 @@ from .coders import (
     encode_grid,
     encode_logistic,
 )
+from .draw import class_colour, draw_detections
 from .matching import match_atss, match_boxes
 from .necks import (
     PAN,
@@ -53,6 +57,7 @@ __all__ = [
     "batched_nms",
     "box_convert",
     "class_candidates",
+    "class_colour",
     "clip_boxes_to_image",
     "decode_deltas",
     "decode_distances",
@@ -61,6 +66,7 @@ __all__ = [
     "default_boxes",
     "dense_targets",
     "diou_nms",
+    "draw_detections",
     "encode_deltas",
     "encode_distances",
     "encode_grid",
@@ -73,6 +79,7 @@ __all__ = [
     "match_atss",
     "match_boxes",
     "match_points",
+    "metrics",
     "multiclass_nms",
     "nms",
     "pad_truths",
