@@ -2,7 +2,8 @@
 from ..download import home as data_home
 from . import detection, tasks, transforms, views
 from .datasets import FASHION_MNIST_CLASSES, FashionMNIST
-from .folder import BadDataError, Fault, ImageFolder, Photos, split
+from .faults import BadDataError, Fault
+from .folder import ImageFolder, Photos, split
 from .idx import read_idx
 from .imagenet import class_names
 from .images import ImageError, load_image, prepare

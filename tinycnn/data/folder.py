@@ -4,36 +4,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from .faults import BadDataError, Fault
 from .images import SUFFIXES, ImageError, load_image, require_pillow
 from .prefetch import prefetch
 
 MIN_SIDE = 8  # pixels: what is shorter shows nothing
-_SHOWN = 20  # faults that an error spells out
-
-
-class Fault(NamedTuple):
-    """A file or folder that is no part of a set of photos, and why."""
-
-    file: Path
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.reason}"
-
-
-class BadDataError(ValueError):
-    """A folder of photos has faults; the message lists the first ones, `faults` holds them all."""
-
-    def __init__(self, root: Path, faults: Sequence[Fault]) -> None:
-        self.root, self.faults = root, list(faults)
-        rest = len(faults) - _SHOWN
-        super().__init__("\n  ".join([f"{root}: {len(faults)} of its files and folders cannot be used "
-                                      "(skip_bad=True, --skip-bad, leaves them out):", *map(str, faults[:_SHOWN]),
-                                      *([f"and {rest} more"] if rest > 0 else [])]))
 
 
 class Photos:

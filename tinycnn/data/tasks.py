@@ -11,7 +11,8 @@ import numpy as np
 
 from . import transforms, views
 from .datasets import FashionMNIST
-from .folder import MIN_SIDE, BadDataError, Fault, ImageFolder, Photos, split
+from .faults import BadDataError, Fault
+from .folder import MIN_SIDE, ImageFolder, Photos, split
 from .loader import Loader, Mix
 
 FASHION_MNIST = "fashion-mnist"  # what the data set is called on the command line

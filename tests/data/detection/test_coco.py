@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from detection_files import coco, write_images, write_json
 
-from tinycnn.data.detection import BadDataError, read_coco, read_coco_results, write_coco, write_coco_results
+from tinycnn.data import BadDataError
+from tinycnn.data.detection import read_coco, read_coco_results, write_coco, write_coco_results
 from tinycnn.detection.metrics import coco_map
 
 pytest.importorskip("PIL", reason="pillow is not installed: images cannot be checked")
@@ -24,7 +25,7 @@ def read(tmp_path, images):
 def problems(read, content):
     with pytest.raises(BadDataError) as raised:
         read(content)
-    return [(p.entry, p.reason) for p in raised.value.problems]
+    return [(p.entry, p.reason) for p in raised.value.faults]
 
 
 def one_changed(**changes):
@@ -38,7 +39,7 @@ def one_changed(**changes):
 
 def test_what_is_read(read, images):
     dataset = read(coco())
-    assert (dataset.classes, dataset.category_ids, dataset.problems) == (("dog", "kite"), (7, 90), ())
+    assert (dataset.classes, dataset.category_ids, dataset.faults) == (("dog", "kite"), (7, 90), ())
     first, second = dataset.images
     assert (first.path, first.width, first.height, first.id) == (images / "a.png", 60, 40, 30)
     assert first.boxes.tolist() == [[10, 5, 30, 35], [0, 0, 60, 40]]
@@ -105,7 +106,7 @@ def test_a_bad_annotation_is_listed(name, read):
     assert problems(read, content) == [("annotation 2 (id 3)", reason)]
     dataset = read(content, skip_bad=True)
     assert [len(image.boxes) for image in dataset.images] == [2, 0]
-    assert [p.reason for p in dataset.problems] == [reason]
+    assert [p.reason for p in dataset.faults] == [reason]
 
 
 def test_a_pixel_over_the_edge_is_clipped(read):
@@ -146,7 +147,7 @@ def test_another_file_is_refused_whatever_may_be_skipped(read, content, reason):
     for skip_bad in (False, True):
         with pytest.raises(BadDataError) as raised:
             read(content, skip_bad=skip_bad)
-        assert reason in raised.value.problems[0].reason
+        assert reason in raised.value.faults[0].reason
 
 
 def test_no_file(tmp_path):
@@ -155,16 +156,17 @@ def test_no_file(tmp_path):
 
 
 def test_nothing_left(read):
-    with pytest.raises(BadDataError, match="no image is left"):
+    with pytest.raises(BadDataError, match="none is left"):
         read(coco(images=[], annotations=[]), skip_bad=True)
 
 
 def test_the_message_is_short_and_the_list_is_not(read):
     content = coco()
     content["annotations"] = [one_changed(category_id=8, id=i)["annotations"][2] for i in range(50)]
-    with pytest.raises(BadDataError, match=r"(?s)^50 problems in the data \(skip_bad=True.*and 30 more$") as raised:
+    message = r"(?s)a\.json: 50 of its images and entries cannot be used \(skip_bad=True.*and 30 more$"
+    with pytest.raises(BadDataError, match=message) as raised:
         read(content)
-    assert len(raised.value.problems) == 50
+    assert len(raised.value.faults) == 50
 
 
 def test_results_written_and_read_again(read, tmp_path):
@@ -186,7 +188,7 @@ def test_bad_results_are_listed(read, tmp_path):
     bad = [good, good | {"image_id": 1}, good | {"category_id": 1}, good | {"score": None}, 5]
     with pytest.raises(BadDataError) as raised:
         read_coco_results(write_json(tmp_path / "r.json", bad), dataset)
-    assert [(p.entry, p.reason) for p in raised.value.problems] == [
+    assert [(p.entry, p.reason) for p in raised.value.faults] == [
         ("result 1", "the image 1 is not in the data set"), ("result 2", "unknown category 1"),
         ("result 3", "score is missing, expected a finite number"), ("result 4", "is 5, expected an object")]
     with pytest.raises(BadDataError, match="not a list of results"):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from detection_files import voc, write_images
 
-from tinycnn.data.detection import BadDataError, read_voc, write_voc
+from tinycnn.data import BadDataError
+from tinycnn.data.detection import read_voc, write_voc
 
 pytest.importorskip("PIL", reason="pillow is not installed: images cannot be checked")
 
@@ -29,13 +30,13 @@ def read(tmp_path, images):
 def problems(read, *texts, **options):
     with pytest.raises(BadDataError) as raised:
         read(*texts, **options)
-    return [(p.file.rpartition("/")[2], p.entry, p.reason) for p in raised.value.problems]
+    return [(p.file.name, p.entry, p.reason) for p in raised.value.faults]
 
 
 def test_what_is_read(read, images):
     dataset = read(voc(extra="<difficult>1</difficult>"),
                    voc("b.png", (("dog", (1, 1, 30, 50)), ("ant", ("2.5", 3, 4, 5))), (30, 50)))
-    assert (dataset.classes, len(dataset), dataset.problems) == (("ant", "dog", "kite"), 2, ())
+    assert (dataset.classes, len(dataset), dataset.faults) == (("ant", "dog", "kite"), 2, ())
     first, second = dataset.images
     assert (first.path, first.width, first.height) == (images / "a.png", 60, 40)
     assert first.boxes.tolist() == [[10, 5, 30, 35]]
@@ -119,7 +120,7 @@ def test_bad_images_are_listed(read, images):
     assert "not one of the formats" in found[0][2]
     assert [reason for _, _, reason in found[1:]] == ["there is no such file",
                                                       "60 x 40 pixels, but its annotations are for 40 x 60"]
-    with pytest.raises(BadDataError, match="no image is left"):
+    with pytest.raises(BadDataError, match="none is left"):
         read(voc("none.png"), voc("none.png"), voc("none.png"), skip_bad=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..faults import BadDataError
 from .entries import (
     coco_box,
     coco_label,
@@ -21,12 +22,11 @@ from .entries import (
     shown,
 )
 from .records import (
-    BadDataError,
     BadEntryError,
     DetectionImage,
     DetectionSet,
+    Faults,
     Found,
-    Problems,
     check_box,
     check_files,
     fill,
@@ -44,20 +44,20 @@ def read_coco(annotations: str | os.PathLike[str], images: str | os.PathLike[str
     image that is missing, unreadable or of another size, for which all are decoded.
 
     Raises BadDataError, a ValueError that lists all of it as (file, entry, reason).  skip_bad: go on without what is
-    wrong, and raise only where the file as a whole is, or no image is left; `problems` of the result has the list.
+    wrong, and raise only where the file as a whole is, or no image is left; `faults` of the result has the list.
     ImportError without the extra `tinycnn[images]`, where images are checked.
     """
-    problems, path = Problems(), Path(annotations)
-    content = problems.attempt(path, "", _read_object, path)
+    faults, path = Faults(), Path(annotations)
+    content = faults.attempt(path, "", _read_object, path)
     if content is None:
-        raise BadDataError(problems.found)
-    names = _numbered(problems, path, "category", content["categories"], lambda entry: require_text(entry, "name"))
+        raise BadDataError(path, faults.found, "entries", skippable=False)
+    names = _numbered(faults, path, "category", content["categories"], lambda entry: require_text(entry, "name"))
     categories = dict(sorted(names.items()))
-    found = _numbered(problems, path, "image", content["images"], lambda entry: _image(entry, Path(images)))
-    objects = _objects(problems, path, content["annotations"], found, {c: i for i, c in enumerate(categories)})
+    found = _numbered(faults, path, "image", content["images"], lambda entry: _image(entry, Path(images)))
+    objects = _objects(faults, path, content["annotations"], found, {c: i for i, c in enumerate(categories)})
     kept = [fill(image, objects[number]) for number, image in found.items()]
-    kept = check_files(kept, problems) if check_images else kept
-    return finish(DetectionSet(kept, tuple(categories.values()), tuple(categories)), problems, skip_bad)
+    kept = check_files(kept, faults) if check_images else kept
+    return finish(path, DetectionSet(kept, tuple(categories.values()), tuple(categories)), faults, skip_bad)
 
 
 def _read_object(path: Path) -> dict[str, list[Any]]:
@@ -89,35 +89,35 @@ def _object(entry: Mapping[str, Any], images: Mapping[int, DetectionImage], labe
     return Found(check_box(x, y, x + w, y + h, image.width, image.height), label, bool(entry.get("iscrowd")), area=area)
 
 
-def _objects(problems: Problems, path: Path, entries: list[Any], images: Mapping[int, DetectionImage],
+def _objects(faults: Faults, path: Path, entries: list[Any], images: Mapping[int, DetectionImage],
              labels: Mapping[int, int]) -> dict[int, list[Found]]:
     """The objects of each image."""
     objects, seen = defaultdict(list), set()
     if not entries:
-        problems.add(path, "", "has no annotation")
+        faults.add(path, "", "has no annotation")
     for i, entry in enumerate(entries):
         number = entry.get("id") if isinstance(entry, dict) else None
         name = f"annotation {i}" if number is None else f"annotation {i} (id {shown(number)})"
-        found = problems.attempt(path, name, lambda e=entry: _object(require_mapping(e), images, labels))
+        found = faults.attempt(path, name, lambda e=entry: _object(require_mapping(e), images, labels))
         if number is not None and str(number) in seen:
-            problems.add(path, name, "its id has come before")
+            faults.add(path, name, "its id has come before")
         elif found is not None:
             objects[entry["image_id"]].append(found)
         seen.add(str(number))
     return objects
 
 
-def _numbered(problems: Problems, path: Path, kind: str, entries: list[Any], read: Any) -> dict[int, Any]:
+def _numbered(faults: Faults, path: Path, kind: str, entries: list[Any], read: Any) -> dict[int, Any]:
     """Entries by their id, in their order."""
     found: dict[int, Any] = {}
     if not entries:
-        problems.add(path, "", f"has no {kind}")
+        faults.add(path, "", f"has no {kind}")
     for i, entry in enumerate(entries):
-        value = problems.attempt(path, f"{kind} {i}",
+        value = faults.attempt(path, f"{kind} {i}",
                                  lambda e=entry: (require_whole(require_mapping(e), "id"), read(e)))
         if value is None:
             continue
         if value[0] in found:
-            problems.add(path, f"{kind} {i}", f"its id {value[0]} has come before")
+            faults.add(path, f"{kind} {i}", f"its id {value[0]} has come before")
         found.setdefault(*value)
     return found

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...serialize.atomic import write_atomically
+from ..faults import BadDataError
 from .entries import coco_box, coco_label, read_json, require_mapping, require_number, require_whole
-from .records import BadDataError, BadEntryError, DetectionSet, Problems
+from .records import BadEntryError, DetectionSet, Faults
 
 
 def write_coco(dataset: DetectionSet, path: str | os.PathLike[str], images: str | os.PathLike[str]) -> None:
@@ -57,19 +58,19 @@ def read_coco_results(path: str | os.PathLike[str], dataset: DetectionSet) -> li
 
     Raises BadDataError, which lists results that lack something or are of no image or category of the set.
     """
-    problems = Problems()
-    content = problems.attempt(path, "", read_json, Path(path))
+    faults = Faults()
+    content = faults.attempt(path, "", read_json, Path(path))
     if content is not None and not isinstance(content, list):
-        problems.add(path, "", "not a list of results")
+        faults.add(path, "", "not a list of results")
     places, labels = ({number: i for i, number in enumerate(numbers)}
                       for numbers in ([image.id for image in dataset.images], dataset.category_ids))
     rows: list[list[Any]] = [[] for _ in dataset.images]
     for i, entry in enumerate(content if isinstance(content, list) else []):
-        row = problems.attempt(path, f"result {i}", _result, entry, places, labels)
+        row = faults.attempt(path, f"result {i}", _result, entry, places, labels)
         if row is not None:
             rows[row[0]].append(row[1:])
-    if problems.found:
-        raise BadDataError(problems.found)
+    if faults.found:
+        raise BadDataError(Path(path), faults.found, "entries", skippable=False)
     return [{"boxes": np.array([r[0] for r in image], np.float64).reshape(-1, 4),
              "labels": np.array([r[1] for r in image], np.int64),
              "scores": np.array([r[2] for r in image], np.float64)} for image in rows]

@@ -3,56 +3,34 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..faults import BadDataError, Fault
 from ..images import load_image, require_pillow
+from ..prefetch import prefetch
 from .sample import Sample
 
 EDGE = 1.0  # pixels that a box may reach beyond its image, by rounding or by another origin; it is clipped
-SHOWN = 20  # problems in an error's message; the error has them all
-
-
-class Problem(NamedTuple):
-    """Something wrong with a data set: the file, what in it ("annotation 7", "" for all of it), why."""
-
-    file: str
-    entry: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.entry}: {self.reason}" if self.entry else f"{self.file}: {self.reason}"
-
-
-class BadDataError(ValueError):
-    """A data set that has something wrong in it; `problems` lists all of it."""
-
-    def __init__(self, problems: Iterable[Problem], hint: str = "") -> None:
-        self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems[:SHOWN]]
-        if len(self.problems) > SHOWN:
-            lines.append(f"... and {len(self.problems) - SHOWN} more")
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__("\n  ".join([f"{count} in the data{hint}:", *lines]))
 
 
 class BadEntryError(Exception):
-    """Why an entry of a file cannot be used; `Problems.attempt` writes it down."""
+    """Why an entry of a file cannot be used; `Faults.attempt` writes it down."""
 
 
-class Problems:
-    """The list, while a data set is read."""
+class Faults:
+    """The faults found so far, while a data set is read."""
 
     def __init__(self) -> None:
-        self.found: list[Problem] = []
+        self.found: list[Fault] = []
 
     def add(self, file: str | os.PathLike[str], entry: str, reason: str) -> None:
-        self.found.append(Problem(os.fspath(file), entry, reason))
+        """One more."""
+        self.found.append(Fault(Path(file), reason, entry))
 
     def attempt(self, file: str | os.PathLike[str], entry: str, read: Callable[..., Any], *arguments: Any) -> Any:
         """What `read` returns, or None where it finds the entry bad."""
@@ -82,13 +60,13 @@ class DetectionImage:
 class DetectionSet:
     """Images with their objects: a sequence of `Sample`s to train on.
 
-    classes: the names by label.  category_ids: the number of each class in COCO's files.  problems: what was left out.
+    classes: the names by label.  category_ids: the number of each class in COCO's files.  faults: what was left out.
     """
 
     images: list[DetectionImage]
     classes: tuple[str, ...]
     category_ids: tuple[int, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         self.category_ids = self.category_ids or tuple(range(1, len(self.classes) + 1))
@@ -145,14 +123,13 @@ def check_box(x1: float, y1: float, x2: float, y2: float, width: int, height: in
     return clipped
 
 
-def check_files(images: list[DetectionImage], problems: Problems) -> list[DetectionImage]:
+def check_files(images: list[DetectionImage], faults: Faults) -> list[DetectionImage]:
     """Decode every image, a few at once; those that are as large as their annotations say."""
     require_pillow()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reasons = list(pool.map(_fault, images))
+    reasons = list(prefetch(_fault, images, os.cpu_count() or 1))
     for image, reason in zip(images, reasons):
         if reason:
-            problems.add(image.path, "", reason)
+            faults.add(image.path, "", reason)
     return [image for image, reason in zip(images, reasons) if not reason]
 
 
@@ -168,11 +145,11 @@ def _fault(image: DetectionImage) -> str:
     return ""
 
 
-def finish(dataset: DetectionSet, problems: Problems, skip_bad: bool) -> DetectionSet:
+def finish(root: Path, dataset: DetectionSet, faults: Faults, skip_bad: bool) -> DetectionSet:
     """The set, if nothing was wrong, or what was wrong may be left out and something remains."""
-    if problems.found and not skip_bad:
-        raise BadDataError(problems.found, " (skip_bad=True goes on without these)")
     if not dataset.images:
-        raise BadDataError(problems.found, ", and no image is left")
-    dataset.problems = tuple(problems.found)
+        raise BadDataError(root, faults.found, "images and entries, and none is left,", skippable=False)
+    if faults.found and not skip_bad:
+        raise BadDataError(root, faults.found, "images and entries")
+    dataset.faults = tuple(faults.found)
     return dataset

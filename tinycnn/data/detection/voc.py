@@ -16,8 +16,8 @@ from .records import (
     BadEntryError,
     DetectionImage,
     DetectionSet,
+    Faults,
     Found,
-    Problems,
     check_box,
     check_files,
     fill,
@@ -43,21 +43,21 @@ def read_voc(annotations: str | os.PathLike[str], images: str | os.PathLike[str]
     fine.  XML that declares anything of its own (a DOCTYPE, entities) is refused, for it may be made to fill memory.
 
     Raises BadDataError, a ValueError that lists all of it as (file, entry, reason).  skip_bad: go on without what is
-    wrong, and raise only where no image is left; `problems` of the result has the list.  FileNotFoundError without the
+    wrong, and raise only where no image is left; `faults` of the result has the list.  FileNotFoundError without the
     directory, ImportError without the extra `tinycnn[images]`, where images are checked or a size is not given.
     """
     files = _files(Path(annotations), names)
-    problems = Problems()
-    trees = {file: problems.attempt(file, "", _parse, file) for file in files}
+    faults = Faults()
+    trees = {file: faults.attempt(file, "", _parse, file) for file in files}
     read = {file: tree for file, tree in trees.items() if tree is not None}
     classes = _classes(read.values()) if classes is None else tuple(classes)
     kept = []
     for number, (file, tree) in enumerate(read.items()):
-        image = problems.attempt(file, "", _image, tree, file, Path(images), number)
+        image = faults.attempt(file, "", _image, tree, file, Path(images), number)
         if image is not None:
-            kept.append(fill(image, _objects(problems, file, tree, image, classes, float(one_based))))
-    kept = check_files(kept, problems) if check_images else kept
-    return finish(DetectionSet(kept, tuple(classes)), problems, skip_bad)
+            kept.append(fill(image, _objects(faults, file, tree, image, classes, float(one_based))))
+    kept = check_files(kept, faults) if check_images else kept
+    return finish(Path(annotations), DetectionSet(kept, tuple(classes)), faults, skip_bad)
 
 
 def _files(directory: Path, names: Iterable[str] | None) -> list[Path]:
@@ -127,10 +127,10 @@ def _file_name(tree: ElementTree.Element, file: Path, directory: Path) -> str:
     return name or next((other for other in beside if (directory / other).is_file()), file.stem + ".jpg")
 
 
-def _objects(problems: Problems, file: Path, tree: ElementTree.Element, image: DetectionImage, classes: Sequence[str],
+def _objects(faults: Faults, file: Path, tree: ElementTree.Element, image: DetectionImage, classes: Sequence[str],
              origin: float) -> list[Found]:
     labels = {name: i for i, name in enumerate(classes)}
-    found = [problems.attempt(file, f"object {i}", _object, element, image, labels, origin)
+    found = [faults.attempt(file, f"object {i}", _object, element, image, labels, origin)
              for i, element in enumerate(tree.iterfind("object"))]
     return [o for o in found if o is not None]
 
