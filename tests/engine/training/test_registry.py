@@ -41,8 +41,10 @@ def test_the_float64_plan_is_the_tape(name, steps):
         [eager], [planned] = pair.both([each], seed=number)
         assert planned == pytest.approx(eager, rel=1e-9)
         pair.assert_same(1e-9)
+        # a bias that goes into another batch norm has no gradient but rounding: there, relative to the largest of all
+        floor = 1e-6 * max(1, *(np.abs(p.grad).max() for p in pair.eager.parameters()))
         for (path, want), got in zip(pair.eager.named_parameters(), pair.planned.parameters()):
-            scale = np.abs(want.grad).max() + 1e-6
+            scale = np.abs(want.grad).max() + floor
             np.testing.assert_allclose(got.grad / scale, want.grad / scale, rtol=0, atol=1e-8, err_msg=path)
         pair.planned.load_state_dict(pair.eager.state_dict())
     assert pair.step.report().host == {}
