@@ -14,10 +14,6 @@ test images, which nothing is chosen by: the last epoch's is the result.
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import platform
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +21,7 @@ import numpy as np
 
 import tinycnn
 from tinycnn import data, losses, nn, optim, training
+from tinycnn.training import results
 
 STEM = 32  # channels of the first convolution
 BLOCKS = (  # output channels and stride of each depthwise separable block; maps of 14x14, 7x7 and 4x4
@@ -119,22 +116,10 @@ def train(options: argparse.Namespace) -> tuple[nn.Module, list[training.log.Row
     return network, training.read_log(log.path)
 
 
-def commit() -> str | None:
-    """The commit of this tree, marked where files differ from it; None outside of one."""
-    try:
-        return subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=Path(__file__).parent,
-                              capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
 def summarize(options: argparse.Namespace, network: nn.Module, rows: list[training.log.Row]) -> dict:
     """What the run came to; seconds: of all epochs, the tests after each included."""
     return {
-        "date": datetime.date.today().isoformat(), "commit": commit(),
-        "versions": {"tinycnn": tinycnn.__version__, "numpy": np.__version__, "python": platform.python_version()},
-        "steps": "eager" if options.eager else "planned",
-        "machine": platform.machine(), "threads": tinycnn.get_num_threads(),
+        **results.circumstances(), "steps": "eager" if options.eager else "planned",
         "parameters": sum(p.size for p in network.parameters()),
         "epochs": options.epochs, "limit": options.limit,
         "accuracy": rows[-1]["accuracy"], "seconds": round(sum(float(row["seconds"]) for row in rows), 1),
@@ -156,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130  # as shells report an interrupt
     result = summarize(options, network, rows)
     tinycnn.save(network.state_dict(), options.out / "weights.npz")
-    (options.out / f"result-{result['date']}.json").write_text(json.dumps(result, indent=2) + "\n")
+    results.write_json(options.out / f"result-{result['date']}.json", result)
     print(f"test accuracy {100 * result['accuracy']:.2f} % after {result['epochs']} epochs "
           f"in {result['seconds']:.0f} s on {result['threads']} threads; see {options.out}")
     return 0

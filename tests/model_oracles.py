@@ -70,7 +70,8 @@ def random_state(shapes, rng):
         if kind == "running_var" or (kind == "weight" and len(shape) == 1):
             return rng.uniform(0.5, 1.5, shape)
         if kind == "weight":
-            gain = 0.01 if ".se." in name else 1.0  # large numbers of many residual blocks would saturate its sigmoid
+            squeezes = ".se." in name or (".fc" in name and len(shape) == 4)
+            gain = 0.01 if squeezes else 1.0  # large numbers of many residual blocks would saturate its sigmoid
             return gain * rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
         return rng.standard_normal(shape) * 0.1
     return {name: value(name, shape) for name, shape in shapes.items()}

@@ -236,8 +236,8 @@ def test_models(run):
     code, out, _ = run("models")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == tinycnn.models.list_models()
-    listed = run("models", "shuffle*")[1].splitlines()
-    assert [line.split()[0] for line in listed] == tinycnn.models.list_models("shuffle*")
+    listed = run("models", "shufflenet_v2*")[1].splitlines()
+    assert [line.split()[0] for line in listed] == tinycnn.models.list_models("shufflenet_v2*")
     assert "licence: BSD-3-Clause" in listed[0]
     assert run("models", "mobilenetv1_025")[1] == "mobilenetv1_025\n"
     code, out, err = run("models", "nothing*")

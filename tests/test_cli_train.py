@@ -1,6 +1,7 @@
 """`tinycnn train` and `evaluate`: what they write and print, and that everything wrong is said and harms nothing."""
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -117,6 +118,12 @@ def test_options_of_networks(run, fashion, tmp_path):
     code, _, err = run("evaluate", "--model", "mobilenet_v2", "--weights", tmp_path / "run" / "weights.npz",
                        *data[:4])
     assert code == 0, err  # what was chosen is known from network.json
+    code, _, err = run("train", "--model", SMALL, "--stem-stride", "1", "--epochs", "1", *data, "--overwrite")
+    assert code == 0, err
+    assert json.loads((tmp_path / "run" / "network.json").read_text())["options"] == {"stem_stride": 1}
+    code, _, err = run("train", "--model", SMALL, "--stem-stride", "3", *data, "--overwrite")
+    assert code == 2
+    says(err, "stem_stride must be one of")
     code, _, err = run("train", "--model", "mobilenet_v2", "--option", "colour=\"red\"", *data, "--overwrite")
     assert code == 2
     says(err, "mobilenet_v2", "colour")
@@ -148,6 +155,31 @@ def test_known_weights(run, photos, tmp_path):
                        tmp_path / "run")
     assert code == 0, err
     assert read_log(tmp_path / "run" / "log.csv")[-1]["accuracy"] == 1.0  # three colours
+
+
+def test_known_weights_that_are_downloaded(run, photos, tmp_path, monkeypatch):
+    """From a publisher on this disk; not before they are asked for."""
+    monkeypatch.setenv("TINYCNN_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("TINYCNN_MIRROR", raising=False)
+    site = tmp_path / "small.npz"
+    tinycnn.save(models.create_model(SMALL).state_dict(), site)
+    digest = hashlib.sha256(site.read_bytes()).hexdigest()
+    record = models.Weights("small.npz", digest, "CC0", "https://publisher", url=site.as_uri())
+    monkeypatch.setitem(models.WEIGHTS, SMALL, record)
+    train = ("train", "--model", SMALL, "--pretrained", "--data", photos, *QUICK, "--freeze-backbone", "--out")
+    code, _, err = run(*train, tmp_path / "run")
+    assert code == 2
+    says(err, "small.npz are not here", "--download")
+    code, _, err = run(*train, tmp_path / "run", "--download")
+    assert code == 0, err
+    assert [path.name for path in (tmp_path / "home" / "weights").iterdir()] == ["small.npz"]
+    known, found = load(site), load(tmp_path / "run" / "weights.npz")
+    assert all((found[name] == value).all() for name, value in known.items() if not name.startswith("classifier."))
+    site.unlink()
+    (tmp_path / "home" / "weights" / "small.npz").unlink()
+    code, _, err = run(*train, tmp_path / "offline", "--download")
+    assert code == 2
+    says(err, "small.npz: cannot be downloaded")
 
 
 # ---- going on
@@ -277,6 +309,7 @@ def test_a_loss_that_is_not_finite(run, fashion, tmp_path):
     (["--in-chans", "1"], ["photos have 3 channels, got 1"]),
     (["--data", "nowhere"], ["nowhere: No such file or directory"]),
     (["--val", "nowhere"], ["nowhere: No such file or directory"]),
+    (["--option", "num_classes=7"], ["num_classes cannot be chosen"]),
     (["--pretrained"], ["no weights are known for mobilenetv1_025"])])
 def test_mistakes_are_one_line(run, photos, tmp_path, arguments, words):
     code, out, err = run("train", "--model", SMALL, "--data", photos, "--out", tmp_path / "new", *arguments)

@@ -11,12 +11,12 @@ from .tensor import Tensor
 from .versions import __version__, show_versions
 
 if TYPE_CHECKING:
-    from . import data, engine, losses, models, nn, optim, training
+    from . import data, detection, engine, losses, models, nn, optim, training
     from .engine import compile, load_compiled
     from .engine.trace import trace
     from .engine.training import compile_training_step
 
-__all__ = ["Tensor", "__version__", "compile", "compile_training_step", "data", "engine", "functional",
+__all__ = ["Tensor", "__version__", "compile", "compile_training_step", "data", "detection", "engine", "functional",
            "get_num_threads", "gradcheck", "load", "load_compiled", "losses", "manual_seed", "models", "nn", "no_grad",
            "optim", "save", "set_num_threads", "show_versions", "trace", "training"]
 ENGINE = {"compile": "engine", "load_compiled": "engine", "trace": "engine", "compile_training_step": "engine.training"}

@@ -191,3 +191,19 @@ def test_an_extreme_photo_costs_no_memory():
 def test_prepare_refuses_what_is_no_photo(image):
     with pytest.raises(ValueError, match=r"prepare: image must be uint8 \(H, W, 3\)"):
         prepare(image, Preprocessing())
+
+
+def test_large_jpegs_are_decoded_smaller_when_that_is_enough(tmp_path):
+    from PIL import Image
+
+    smooth = np.add.outer(np.linspace(0, 120, 160), np.linspace(0, 130, 240))
+    photo = Image.fromarray(np.stack([smooth] * 3, 2).astype(np.uint8))
+    photo.save(tmp_path / "a.jpg", quality=95)
+    photo.save(tmp_path / "a.png")
+    whole = load_image(tmp_path / "a.jpg")
+    sizes = {least: load_image(tmp_path / "a.jpg", least).shape[:2] for least in (200, 160, 81, 80, 40, 20, 1)}
+    assert sizes == {200: (160, 240), 160: (160, 240), 81: (160, 240), 80: (80, 120), 40: (40, 60), 20: (20, 30),
+                     1: (20, 30)}
+    assert load_image(tmp_path / "a.png", 20).shape == (160, 240, 3)
+    half = load_image(tmp_path / "a.jpg", 80).astype(int)
+    assert np.abs(half - whole.reshape(80, 2, 120, 2, 3).mean((1, 3))).max() <= 3

@@ -69,6 +69,11 @@ def test_a_folder_to_validate_by(photos, tmp_path):
     with pytest.raises(BadDataError, match="purple: not one of the network's classes"):
         tasks.folder(photos, VIEW, other)
     assert [fault.file.name for fault in tasks.folder(photos, VIEW, other, skip_bad=True).faults] == ["purple"]
+    (photos / "red" / "bad.png").write_bytes(b"")
+    (other / "blue" / "worse.png").write_bytes(b"")
+    with pytest.raises(BadDataError) as caught:
+        tasks.folder(photos, VIEW, other)
+    assert {fault.file.name for fault in caught.value.faults} == {"bad.png", "worse.png"}
 
 
 def test_a_folder_to_test_with(photos):

@@ -152,6 +152,20 @@ def test_means_of_joined_maps_are_taken_where_they_lie():
     assert kinds(net)["global_mean"] == 2
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_channels_that_give_several_each_are_convolved_as_often(times):
+    """GhostNet's cheap features at a ratio above 2; the input of the second lies in several maps."""
+    convs = [nn.Conv2d(c, times * c, 3, stride=s, padding=1, groups=c) for c, s in ((19, 1), (19 + 19 * times, 2))]
+    net = assert_compiled(lambda x: convs[1](F.concat([x * 2, F.relu(convs[0](x))])), noise(2, 19, 9, 8))
+    assert kinds(net)["depthwise"] == times + times * (1 + times)
+    assert "product" not in kinds(net)
+
+
+def test_a_residual_behind_channels_that_give_several_each():
+    conv = nn.Conv2d(10, 20, 3, padding=1, groups=10)
+    assert_compiled(lambda x: F.relu(conv(x) + F.concat([x, x])), noise(2, 10, 9, 8))
+
+
 def test_an_instance_norm_network():
     layers = [nn.Conv2d(3, 20, 3, padding=1), nn.InstanceNorm2d(20, affine=True), nn.LeakyReLU(0.2),
               nn.Conv2d(20, 20, 3, stride=2), nn.InstanceNorm2d(20), nn.PReLU(), nn.Upsample(scale_factor=2),

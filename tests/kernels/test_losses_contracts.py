@@ -1,4 +1,4 @@
-"""The kernels of boxes, CTC and generalized focal loss refuse what does not fit, before they touch it."""
+"""The kernels of boxes and what is done with them, CTC and generalized focal loss refuse what does not fit."""
 import numpy as np
 import pytest
 
@@ -25,6 +25,13 @@ CALLS = {  # arguments that fit
     "best_iou": {"boxes": real(2, 3, 4), "truths": real(2, 5, 4), "best": real(2, 3)},
     "box_loss_forward": {**PAIRS, "loss": real(3)},
     "box_loss_backward": {**PAIRS, "g": real(3), "g1": real(3, 4), "g2": real(3, 4)},
+    "greedy_nms": {"boxes": real(5, 4), "starts": labels(0, 2, 5), "distance": False, "threshold": 0.5, "most": 5,
+                   "kept": real(4, 5), "keep": np.zeros(5, np.uint8)},
+    "soft_nms": {"planes": real(4, 5), "starts": labels(0, 2, 5), "gaussian": True, "threshold": 0.3, "sigma": 0.5,
+                 "least": 0.1, "live": real(5), "scores": real(5)},
+    "match_anchors": {"planes": real(4, 5), "truths": real(3, 4), "row": real(5), "best": real(5), "which": real(5),
+                      "tops": real(3), "firsts": labels(0, 0, 0), "tied": real(5)},
+    "assign_points": {"points": real(5, 6), "truths": real(3, 4), "which": real(6)},
     "ctc_loss_forward": CTC,
     "ctc_loss_backward": {**CTC, "g": real(2), "work": real(2, 2, 7), "gx": real(4, 2, 3)},
     "quality_focal_loss_forward": {"x": real(5), "y": real(5), "beta": 2.0, "loss": real(5)},
@@ -56,9 +63,10 @@ def test_every_extent_is_checked(losses, name, argument, change):
         extents = list(value.shape)
         extents[axis] = {"shorter": extents[axis] - 1, "longer": extents[axis] + 1, "empty": 0}[change]
         if (name, argument, axis) in {("best_iou", "truths", 1), ("ctc_loss_forward", "log_probs", 2),
-                                      ("distribution_focal_loss_forward", "x", 1)} and change != "empty":
+                                      ("distribution_focal_loss_forward", "x", 1),
+                                      ("assign_points", "truths", 0)} and change != "empty":
             continue  # an extent that nothing else depends on, or that others are told by
-        with pytest.raises(ValueError, match=r"_iou|loss"):
+        with pytest.raises(ValueError, match=r"_iou|loss|_nms|match|assign"):
             getattr(losses, name)(**{**CALLS[name], argument: np.zeros(extents, value.dtype)})
 
 
@@ -73,9 +81,11 @@ def test_every_extent_is_checked(losses, name, argument, change):
     ("distribution_focal_loss_forward", {"label": np.array([0, 2.5])}),
     ("distribution_focal_loss_forward", {"label": np.array([0, np.nan])}),
     ("distribution_focal_loss_backward", {"label": np.array([-1.0, 0])}),
+    ("greedy_nms", {"starts": labels(0, 6, 5)}), ("greedy_nms", {"starts": labels(-1, 2, 5)}),
+    ("soft_nms", {"starts": labels(0, 6, 5)}), ("soft_nms", {"starts": labels(0, 2, 4)}),
 ])
 def test_every_index_is_checked(losses, name, changed):
-    with pytest.raises(ValueError, match="_loss"):
+    with pytest.raises(ValueError, match=r"_loss|_nms"):
         getattr(losses, name)(**{**CALLS[name], **changed})
 
 

@@ -41,5 +41,8 @@ def test_a_run_is_not_in_its_own_way_when_cleared(tmp_path):
     files.log.write_text("epoch\n1\n")
     with pytest.raises(FileExistsError, match=r"log\.csv exists.*--resume.*--overwrite"):
         files.require_free()
+    for path in (files.checkpoint, files.weights, files.network, tmp_path / "result-2000-01-01.json"):
+        path.write_text("")
     files.clear()
     files.require_free()
+    assert [path.name for path in tmp_path.iterdir()] == ["result-2000-01-01.json"]

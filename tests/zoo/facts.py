@@ -24,6 +24,7 @@ class Facts(NamedTuple):
     size: int = 224  # side of the image, in pixels
     uneven: tuple[int, int] = (75, 49)  # an image of odd height and width that the oracle takes
     reductions: tuple[int, ...] = (2, 4, 8, 16, 32)  # of its feature maps
+    size: int = 224  # side of the images that it is meant for
     least: int = 32  # side of the smallest image that it takes
     lost: tuple[int, ...] = (0,) * 6  # pixels that each map of an image of 64 x 96 lacks on a side, for want of padding
     plain: bool = False  # whether it has no batch normalisation: it then learns colours quickly, but not noise

@@ -24,7 +24,7 @@ FACTS = {
     "inception_v3": Facts(27_161_264, 5713.2, 5713, "torchvision:inception_v3", dropout=True, size=299,
                           options=MappingProxyType({"init_weights": False}), cut=cuts.inception_v3,
                           light=SMALL),
-    # timm's figures for the next but one; for V1 nobody's is known: counted
+    # V4, and the residual V2: timm's tables of benchmarks; for the residual V1 no figure is known: counted
     "inception_v4": Facts(42_679_816, 12254.0, 12280, "timm:inception_v4", size=299, cut=cuts.lighter, light=SMALL),
     "inception_resnet_v1": Facts(23_995_624, 6308.2, 6308, "facenet:InceptionResnetV1", size=299, cut=cuts.lighter,
                                  light=SMALL, **LATER),

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._kernels import set_num_threads
-from ..data.folder import MIN_SIDE, BadDataError, Fault
+from ..data.faults import BadDataError, Fault
+from ..data.folder import MIN_SIDE
 from ..data.tasks import FASHION_MNIST, Task
 from ..training.choices import DataChoice, NetworkChoice
 from ..training.engines import Engine

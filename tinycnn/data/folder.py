@@ -4,53 +4,34 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from .faults import BadDataError, Fault
 from .images import SUFFIXES, ImageError, load_image, require_pillow
 from .prefetch import prefetch
 
 MIN_SIDE = 8  # pixels: what is shorter shows nothing
-_SHOWN = 20  # faults that an error spells out
-
-
-class Fault(NamedTuple):
-    """A file or folder that is no part of a set of photos, and why."""
-
-    file: Path
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.reason}"
-
-
-class BadDataError(ValueError):
-    """A folder of photos has faults; the message lists the first ones, `faults` holds them all."""
-
-    def __init__(self, root: Path, faults: Sequence[Fault]) -> None:
-        self.root, self.faults = root, list(faults)
-        rest = len(faults) - _SHOWN
-        super().__init__("\n  ".join([f"{root}: {len(faults)} of its files and folders cannot be used "
-                                      "(skip_bad=True, --skip-bad, leaves them out):", *map(str, faults[:_SHOWN]),
-                                      *([f"and {rest} more"] if rest > 0 else [])]))
 
 
 class Photos:
-    """Files that are decoded when they are come to: iterated over it gives uint8 (H, W, 3), indexed other Photos."""
+    """Files that are decoded when they are come to: iterated over it gives uint8 (H, W, 3), indexed other Photos.
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = list(files)
+    least: see `load_image`.
+    """
+
+    def __init__(self, files: Sequence[Path], least: int | None = None) -> None:
+        self.files, self.least = list(files), least
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, numbers: np.ndarray | slice) -> Photos:
         """Those of some numbers, (n,), or of a slice."""
-        return Photos([self.files[i] for i in np.arange(len(self))[numbers]])
+        return Photos([self.files[i] for i in np.arange(len(self))[numbers]], self.least)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return map(load_image, self.files)
+        return (load_image(file, self.least) for file in self.files)
 
 
 class ImageFolder:

@@ -44,12 +44,15 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
 
 def require_pillow() -> None:
     """Raise the ImportError that says what to install, where photos cannot be read; else be ready to read them."""
-    _pillow("ImageOps")
-    _pillow("Image").preinit()  # the common formats, so that the first photo's time is that of the others
+    pillow_module("ImageOps")
+    pillow_module("Image").preinit()  # the common formats, so that the first photo's time is that of the others
 
 
-def load_image(path: str | os.PathLike[str]) -> np.ndarray:
+def load_image(path: str | os.PathLike[str], least: int | None = None) -> np.ndarray:
     """Decode a photo to uint8 (H, W, 3), RGB, turned the way its EXIF orientation says.
+
+    least: pixels of a side that are enough: a JPEG of more is decoded at a half, a quarter or an eighth of its size, as
+    far as both sides keep so many, which takes a fraction of the time.
 
     Grey, palette, 16-bit grey and CMYK become RGB; transparent pixels show white; of an animation the first frame
     counts.  A photo of more pixels than pillow's `Image.MAX_IMAGE_PIXELS` (89 million, against decompression bombs)
@@ -58,12 +61,14 @@ def load_image(path: str | os.PathLike[str]) -> np.ndarray:
     Raises ImageError (a ValueError) for a damaged file, an unknown format or too many pixels, FileNotFoundError and
     PermissionError as `open` does, ImportError without the extra `tinycnn[images]`.
     """
-    Image, ImageOps = _pillow("Image"), _pillow("ImageOps")
+    Image, ImageOps = pillow_module("Image"), pillow_module("ImageOps")
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
         raise ImageError(f"{os.fspath(path)}: a directory or device, not a photo")
     with open(path, "rb") as file:
         try:
             with _opened(file, Image) as image:
+                if least is not None:
+                    image.draft(None, (least, least))
                 return np.asarray(_to_rgb(ImageOps.exif_transpose(image), Image))
         except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more on damaged data
             raise ImageError(f"{os.fspath(path)}: cannot be read as a photo: {_reason(error, Image)}") from error
@@ -110,7 +115,7 @@ def resized_middle(image: np.ndarray, resize: int, size: int, interpolation: str
 
 def resized(image: np.ndarray, size: int, box: tuple[float, float, float, float], interpolation: str) -> np.ndarray:
     """The part of a photo in a box (left, top, right, bottom; pixels), resized to (size, size, 3)."""
-    Image = _pillow("Image")
+    Image = pillow_module("Image")
     filters = Image.Resampling[interpolation.upper()]
     return np.asarray(Image.fromarray(image).resize((size, size), filters, box))
 
@@ -133,8 +138,9 @@ def _reason(error: Exception, Image: Any) -> str:
     return str(error) or type(error).__name__
 
 
-def _pillow(module: str) -> Any:
+def pillow_module(module: str, purpose: str = "reading photos") -> Any:
+    """A module of pillow; ImportError that says what needs it and what to install."""
     try:
         return importlib.import_module(f"PIL.{module}")
     except ImportError as error:
-        raise ImportError('reading photos needs pillow: pip install "tinycnn[images]"') from error
+        raise ImportError(f'{purpose} needs pillow: pip install "tinycnn[images]"') from error

@@ -4,18 +4,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import transforms, views
 from .datasets import FashionMNIST
-from .folder import MIN_SIDE, Fault, ImageFolder, Photos, split
+from .faults import BadDataError, Fault
+from .folder import MIN_SIDE, ImageFolder, Photos, split
 from .loader import Loader, Mix
 
 FASHION_MNIST = "fashion-mnist"  # what the data set is called on the command line
 FASHION_MNIST_MEAN, FASHION_MNIST_STD = 0.2860, 0.3530  # of the training images' pixels
 AUGMENTATIONS = ("none", "flip", "crop")
+_ENOUGH = 2  # times as large as it is shown a photo is decoded to cut parts out of it: the least has half of its side
 _SHIFT = 8  # of its side an image is moved by at most one part
 
 
@@ -54,7 +57,8 @@ class View:
 
     def _part(self, images: Any, rng: np.random.Generator) -> np.ndarray:
         if isinstance(images, Photos):
-            return views.random_resized_crop(images, rng, self.size, interpolation=self.interpolation)
+            enough = Photos(images.files, _ENOUGH * self.size)
+            return views.random_resized_crop(enough, rng, self.size, interpolation=self.interpolation)
         return transforms.random_shift(self._pixels(images), rng, self.size // _SHIFT)
 
     def _normalized(self, pixels: np.ndarray) -> np.ndarray:
@@ -122,14 +126,21 @@ def folder(root: str | os.PathLike[str], view: View, validation: str | os.PathLi
     Raises BadDataError with the faults of both folders' files where there are any, and other errors as `ImageFolder`
     and `split` do.
     """
-    options: dict[str, Any] = {"skip_bad": skip_bad, "min_side": min_side, "workers": workers}
-    first = ImageFolder(root, **options)
+    found: list[ImageFolder] = []
+    faults: list[Fault] = []
+    for path in (root,) if validation is None else (root, validation):
+        try:
+            found.append(ImageFolder(path, found[0].classes if found else None, skip_bad, min_side, workers))
+        except BadDataError as error:
+            faults += error.faults
+    if faults:
+        raise BadDataError(Path(root), faults)
+    first, classes = found[0], tuple(found[0].classes)
     if validation is None:
-        sides = [(first.images[part], first.labels[part]) for part in split(first.labels, share, seed)]
-        return Task(sides[0], sides[1], tuple(first.classes), view, tuple(first.faults))
-    second = ImageFolder(validation, first.classes, **options)
-    return Task((first.images, first.labels), (second.images, second.labels), tuple(first.classes), view,
-                (*first.faults, *second.faults))
+        train, test = [(first.images[part], first.labels[part]) for part in split(first.labels, share, seed)]
+        return Task(train, test, classes, view, tuple(first.faults))
+    return Task((first.images, first.labels), (found[1].images, found[1].labels), classes, view,
+                (*first.faults, *found[1].faults))
 
 
 def evaluation_folder(root: str | os.PathLike[str], view: View, classes: Sequence[str] | None = None,

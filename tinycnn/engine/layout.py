@@ -58,6 +58,17 @@ class Placed:
         shape4 = as_map(shape)
         return cls(shape4, [storage], np.zeros(shape4[1], np.intp), np.arange(shape4[1]))
 
+    @classmethod
+    def picked(cls, sources: list[Placed], number: np.ndarray, channel: np.ndarray) -> Placed:
+        """Channels of several values, or the same one again: of sources[number[i]] the one numbered channel[i]."""
+        stores = list(dict.fromkeys(store for source in sources for store in source.stores))
+        of_source = [np.array([stores.index(store) for store in source.stores])[source.store] for source in sources]
+        store = np.array([of_source[i][c] for i, c in zip(number, channel)])
+        place = np.array([sources[i].channel[c] for i, c in zip(number, channel)])
+        used = np.array(sorted(set(store.tolist())))  # np.unique would bring numpy.ma, 30 ms of the first compilation
+        n, _, h, w = sources[0].shape
+        return cls((n, len(store), h, w), [stores[i] for i in used], np.searchsorted(used, store), place)
+
     @cached_property
     def is_whole(self) -> bool:
         """Whether the channels are those of one storage, from its first on, in order."""

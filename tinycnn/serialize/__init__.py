@@ -22,11 +22,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
 
+from tinycnn.serialize.atomic import write_atomically
 from tinycnn.serialize.bounds import NUMBER_CODES, Budget, CheckpointError, shown
 from tinycnn.serialize.plain import StateDict, check_plain, select_state_dict
 
@@ -83,7 +84,7 @@ def save(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     with _naming(path):
         write = _writer(os.path.splitext(os.fspath(path))[1])
         arrays = {_checked_name(name): _numbers(name, value) for name, value in state.items()}
-        _write_atomically(os.path.realpath(path), lambda file: write(file, arrays))
+        write_atomically(path, lambda file: write(file, arrays))
 
 
 @contextmanager
@@ -177,22 +178,3 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     if array.dtype.str[1:] not in NUMBER_CODES:
         raise CheckpointError(f"{shown(name)} is an array of {array.dtype}; only numbers and bool are written")
     return array
-
-
-def _write_atomically(target: str, write: Callable[[IO[bytes]], None]) -> None:
-    """Let `write` fill a file beside `target`, then move it there; on any error leave nothing behind.
-
-    `target` has its symbolic links resolved: a link is to be followed, not replaced.
-    """
-    directory, name = os.path.split(target)
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

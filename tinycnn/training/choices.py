@@ -9,13 +9,15 @@ from ..data.tasks import FASHION_MNIST, Task, View, fashion_mnist, folder
 from ..models import Backbone, create_model, load_weights, preprocessing
 
 FASHION_MNIST_SIZE = 28
+DECIDED = {"num_classes", "in_chans", "features_only", "out_indices"}  # options of a classifier that data decide
 
 
 @dataclass(frozen=True)
 class NetworkChoice:
     """A registered network, options of its function, and its weights: a file's, the known ones, or none yet.
 
-    download: let known weights be fetched where they are not here.  Raises ValueError for both kinds of weights.
+    download: let known weights be fetched where they are not here.  Raises ValueError for both kinds of weights, and
+    for an option that the data decide.
     """
 
     model: str
@@ -27,6 +29,9 @@ class NetworkChoice:
     def __post_init__(self) -> None:
         if self.weights and self.pretrained:
             raise ValueError("weights: expected either a file (--weights) or the known ones (--pretrained), got both")
+        decided = sorted(DECIDED & self.options.keys())
+        if decided:
+            raise ValueError(f"option: {', '.join(decided)} cannot be chosen, it follows from the images")
 
     def build(self, classes: int, channels: int, other_classes: bool) -> Backbone:
         """The network with its weights; other_classes: they may be of others, and then the last layer is a new one.

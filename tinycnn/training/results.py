@@ -49,8 +49,8 @@ class RunFiles(NamedTuple):
                                       "(--overwrite), or name another directory (--out)")
 
     def clear(self) -> None:
-        """Take away what would be in the way."""
-        for path in (self.checkpoint, self.log):
+        """Take away another run, so that files of two never lie side by side."""
+        for path in (self.checkpoint, self.log, self.weights, self.network):
             path.unlink(missing_ok=True)
 
 

@@ -76,6 +76,8 @@ EXAMPLES = {
     "YOLOv2Loss": (lambda: losses.YOLOv2Loss(ANCHORS, 16), *yolo()),
     "YOLOv3Loss": (lambda: losses.YOLOv3Loss(ANCHORS, 16), *yolo()),
     "YOLOv4Loss": (lambda: losses.YOLOv4Loss(ANCHORS, 16), *yolo()),
+    "AuxiliaryLoss": (lambda: Listed(losses.AuxiliaryLoss(weights=(0.5, 0.25))), [numbers(N, C) for _ in range(3)],
+                      [LABELS]),
 }
 
 
@@ -99,6 +101,13 @@ class Compare(nn.Module):
 
     def forward(self, outputs, targets):
         return self.loss(*outputs, *targets)
+
+
+class Listed(Compare):
+    """A loss of a list, of which the target is the last here."""
+
+    def forward(self, *inputs):
+        return self.loss(inputs[:-1], inputs[-1])
 
 
 @pytest.mark.parametrize("name", losses.__all__)

@@ -45,12 +45,12 @@ cdef inline Corners same_corners(const real *box) noexcept nogil:
     return c
 
 
-cdef inline Corners plane_corners(const real *planes, ix m, ix j) noexcept nogil:
-    """Boxes j, j + 1, ... of four planes of m."""
-    cdef ix n = lanes_of(m - j)
+cdef inline Corners plane_corners(const real *planes, ix m, ix n) noexcept nogil:
+    """The first VW boxes, of which n are there (the others are 0), of four planes that lie m apart."""
+    cdef ix lanes = lanes_of(n)
     cdef Corners c
-    c.x1, c.y1 = vload_part(planes + j, n), vload_part(planes + m + j, n)
-    c.x2, c.y2 = vload_part(planes + 2*m + j, n), vload_part(planes + 3*m + j, n)
+    c.x1, c.y1 = vload_part(planes, lanes), vload_part(planes + m, lanes)
+    c.x2, c.y2 = vload_part(planes + 2*m, lanes), vload_part(planes + 3*m, lanes)
     return c
 
 
@@ -103,7 +103,7 @@ cdef inline void agreement_row(int kind, const real *box, const real *planes, re
     cdef vf aspect_a = aspect(a.x2 - a.x1, a.y2 - a.y1)
     cdef ix j = 0
     while j < m:
-        b = plane_corners(planes, m, j)
+        b = plane_corners(planes + j, m, m - j)
         vstore_part(y + j, agreement(kind, &a, &b, vset(eps), aspect_a), lanes_of(m - j))
         j += VW
 

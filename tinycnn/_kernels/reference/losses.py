@@ -1,4 +1,5 @@
 """The twins of the kernels in `losses/losses.pyx`."""
+from .assignment import *
 from .box_losses import *
 from .boxes import *
 from .classification import *
@@ -6,5 +7,6 @@ from .ctc import *
 from .elementwise import *
 from .gfl import *
 from .metric import *
+from .suppression import *
 
 WIDTH = 1  # elements in a vector of this build

@@ -55,7 +55,8 @@ def conv2d(plan: Builder, node: Node) -> None:
     """Depthwise, pointwise, Winograd or dense: the choice depends on shapes alone."""
     conv = convolution(node)
     channels, (o, each, kh, kw), window = conv.x.shape[1], conv.w.shape, conv.window
-    if conv.groups == channels and each == 1 and o == channels and kh <= MOST_DEPTHWISE_ROWS:
+    adds = any(step.op == "add" for step in node.after)
+    if conv.groups == channels and each == 1 and (o == channels or not adds) and kh <= MOST_DEPTHWISE_ROWS:
         depthwise(plan, conv)
     elif (kh, kw) == (1, 1) and not any(window.pads):
         pointwise(plan, conv)
@@ -279,13 +280,22 @@ def framed(plan: Builder, conv: Convolution, given: int | None) -> None:
 
 
 def depthwise(plan: Builder, conv: Convolution) -> None:
-    """Each channel by itself; of an input whose channels lie in several maps each map is convolved, as it lies."""
-    node, width = conv.node, plan.width
+    """Each channel by itself; where each gives several, all channels are convolved as often, and picked in turn."""
+    node, (n, c, _, _), (o, oh, ow) = conv.node, conv.x.shape, conv.node.y.shape[1:]
     placed = plan.whole(conv.x) if any(step.op == "add" for step in node.after) else plan.placed(conv.x)
-    c, wd = conv.x.shape[1], conv.x.shape[3]
+    times, channel, store = o // c, np.arange(o), last_store(plan, node)
+    parts = [Value(node.y.name, (n, c, oh, ow), node.y.dtype) for _ in range(times)]
+    for i, part in enumerate(parts):
+        each_channel(plan, dataclasses.replace(conv, w=conv.w[i::times], b=conv.b[i::times]), placed, part, store)
+    plan.place(node.y, Placed.picked([plan.placed(part) for part in parts], channel % times, channel // times))
+
+
+def each_channel(plan: Builder, conv: Convolution, placed: Placed, y: Value, store: dict[str, Any]) -> None:
+    """One result for each channel; of an input whose channels lie in several maps each map is convolved, as it lies."""
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = conv.window
-    taps, zeros, store = conv.w.reshape(c, -1), plan.zeros(wd * width), last_store(plan, node)
-    for here, channel, fields in map_by_map(plan, placed, node.y):
+    c, wd, width = conv.x.shape[1], conv.x.shape[3], plan.width
+    taps, zeros = conv.w.reshape(c, -1), plan.zeros(wd * width)
+    for here, channel, fields in map_by_map(plan, placed, y):
         weights, biases = np.zeros((fields["blocks"] * width, kh * kw)), np.zeros(fields["blocks"] * width)
         weights[channel], biases[channel] = taps[here], conv.b[here]
         plan.emit_into(kind="depthwise", **fields, kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, top=top, left=left,

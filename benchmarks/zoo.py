@@ -1,0 +1,99 @@
+"""Every light network trained on Fashion-MNIST by one recipe: accuracy, size, work, latency and seconds side by side.
+
+    python benchmarks/zoo.py                      train those that have no result yet; goes on where it was stopped
+    python benchmarks/zoo.py ghostnet_100         only these
+    python benchmarks/zoo.py --write              put the table of all results into docs/zoo.md
+
+Images are 28x28, grey; the first convolution has a stride of 1 (`stem_stride=1`), nothing else about the networks is
+changed.  The recipe is `RECIPE`; accuracy is that on the 10,000 test images after the last epoch, which nothing was
+chosen by.  Latency: one image, compiled, one thread.  Runs are kept in runs/zoo, results with date and commit in
+benchmarks/results/zoo.json.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from latency import multiply_adds
+
+import tinycnn
+from tinycnn import models
+from tinycnn.training.choices import DataChoice, NetworkChoice
+from tinycnn.training.engines import Engine
+from tinycnn.training.jobs import run_training
+from tinycnn.training.recipe import Recipe
+from tinycnn.training.results import RunFiles, write_json
+
+LIGHT = ("mobilenetv1_100", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "shufflenet_v1_g3",
+         "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "ghostnet_100", "mnasnet1_0", "mnasnet_a1", "efficientnet_lite0",
+         "squeezenet1_1")
+RECIPE = Recipe(epochs=6, batch_size=128, optimizer="adamw", lr=2e-3, weight_decay=0.05, label_smoothing=0.0,
+                augment="flip")
+OPTIONS = {"stem_stride": 1}
+SIZE = 28
+CALLS = 200  # timed
+RUNS, RESULTS = Path("runs/zoo"), Path(__file__).parent / "results" / "zoo.json"
+PAGE = Path(__file__).parents[1] / "docs" / "zoo.md"
+BEGIN, END = "<!-- results: python benchmarks/zoo.py --write -->", "<!-- end of results -->"
+
+
+def train(name: str, workers: int) -> dict[str, Any]:
+    """The result of a run, which goes on where it was stopped."""
+    out = RUNS / name
+    return run_training(NetworkChoice(name, options=OPTIONS), DataChoice("fashion-mnist", size=SIZE), RECIPE, out,
+                        engine=Engine(tinycnn.compile_training_step, tinycnn.compile), workers=workers,
+                        resume=RunFiles(out).checkpoint.exists())
+
+
+def work(name: str) -> dict[str, float]:
+    """Parameters, multiply-adds of an image, and the milliseconds that the compiled network takes for it."""
+    model = models.create_model(name, num_classes=10, in_chans=1, **OPTIONS).eval()
+    x = np.random.default_rng(0).standard_normal((1, 1, SIZE, SIZE), np.float32)
+    net = tinycnn.compile(model, x, threads=1)
+    times = []
+    for _ in range(CALLS):
+        start = time.perf_counter()
+        net(x)
+        times.append(time.perf_counter() - start)
+    return {"parameters": sum(p.size for p in model.parameters()), "macs": multiply_adds(tinycnn.trace(model, x)),
+            "ms": round(1e3 * statistics.median(times), 3)}
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as a page has them, the most accurate first."""
+    rows = ["| network | test accuracy | parameters | multiply-adds | ms an image | s an epoch | date, commit |",
+            "|---|---|---|---|---|---|---|"]
+    for name, r in sorted(results.items(), key=lambda item: -item[1]["accuracy"]):
+        rows.append(f"| {name} | {100 * r['accuracy']:.2f} % | {r['parameters'] / 1e6:.2f} M | {r['macs'] / 1e6:.1f} M "
+                    f"| {r['ms']:.2f} | {r['seconds_per_epoch']:.0f} | {r['date']}, {r['commit']} |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Train what is asked for, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("networks", nargs="*", default=LIGHT)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="only put the table into docs/zoo.md")
+    arguments = parser.parse_args()
+    tinycnn.set_num_threads(arguments.threads)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in () if arguments.write else arguments.networks:
+        if name not in results:
+            results[name] = train(name, arguments.workers) | work(name)
+            write_json(RESULTS, results)
+    if arguments.write:
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        PAGE.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
