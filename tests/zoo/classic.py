@@ -2,14 +2,14 @@
 from types import MappingProxyType
 
 from .facts import LATER, Facts
-from .inception_cuts import narrow
+from .inception_cuts import lighter
 
 MISH, NARROW = MappingProxyType({"act_layer": "mish"}), MappingProxyType({"width": 0.25})
 
 
-def narrow_stages(model, width):
+def lighter_stages(model, width=1.0):
     """timm's CSPDarknet, of stages that know how wide their halves are."""
-    narrow(model, width)
+    lighter(model, width)
     for stage in model.stages:
         stage.expand_chs = int(stage.expand_chs * width)
 
@@ -17,12 +17,12 @@ def narrow_stages(model, width):
 FACTS = {
     "densenet121": Facts(7_978_856, 2834.2, 2834, "torchvision:densenet121"),
     "densenet161": Facts(28_681_000, 7727.9, 7728, "torchvision:densenet161", **LATER),
-    "densenet169": Facts(14_149_480, 3359.9, 3360, "torchvision:densenet169", **LATER),
+    "densenet169": Facts(14_149_480, 3359.8, 3360, "torchvision:densenet169", **LATER),
     "densenet201": Facts(20_013_928, 4291.4, 4291, "torchvision:densenet201", **LATER),
     # the papers have 5.58 G at 224, 18.7 G at 256 and 52 G at 512, all counting 2 per multiply-add
-    "darknet19": Facts(20_842_376, 2791.0, 2790, "pytorchcv:darknet19", renamed=True, cut=narrow, light=NARROW),
+    "darknet19": Facts(20_842_376, 2791.0, 2790, "pytorchcv:darknet19", renamed=True, cut=lighter, light=NARROW),
     "darknet53": Facts(41_609_928, 7109.2, 7160, "timm:darknet53", **LATER),
-    "cspdarknet53": Facts(27_642_184, 5002.6, 4977, "timm:cspdarknet53", options=MISH, cut=narrow_stages,
+    "cspdarknet53": Facts(27_642_184, 5002.6, 4977, "timm:cspdarknet53", options=MISH, cut=lighter_stages,
                           light=NARROW),
     # no work is published for one image of 224, but see test_resnet.py
     "resnet10a": Facts(1_844_956, 310.5, 310.5, None, **LATER),
@@ -39,5 +39,5 @@ FACTS = {
                      lost=(1, 1, 1, 1)),
     # the paper has its parameters alone
     "xception": Facts(22_855_952, 8357.4, 8357.4, "timm:legacy_xception", size=299, lost=(3, 1, 0, 0, 0),
-                      cut=narrow, light=NARROW),
+                      cut=lighter, light=NARROW),
 }
