@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tinycnn.detection import targets as T
+from tinycnn.detection.matching import match_boxes
 
 MATCH = np.array([T.BACKGROUND, 2, T.IGNORED, 0, 0, T.BACKGROUND])
 BOXES = np.array([[0, 0, 4, 4], [1, 1, 5, 5], [2, 2, 6, 6]], np.float32)
@@ -14,6 +15,21 @@ def test_dense_targets():
     labels, boxes = T.dense_targets(MATCH, BOXES, [7, 8, 9], background=20)
     assert labels.tolist() == [20, 9, -1, 7, 7, 20]
     np.testing.assert_array_equal(boxes, [[0] * 4, BOXES[2], [0] * 4, BOXES[0], BOXES[0], [0] * 4])
+
+
+def test_a_batch_is_its_images():
+    anchors = np.concatenate([BOXES + 1, BOXES + 40])
+    images, labels = [BOXES, BOXES[:0], BOXES[1:]], [[7, 8, 9], [], [8, 9]]
+    found, where = T.batch_targets(images, labels, lambda truths: match_boxes(truths, anchors, 0.3, 0.2), 20)
+    assert (found.shape, where.shape, where.dtype) == ((3, 6), (3, 6, 4), np.float32)
+    for i in range(3):
+        one = T.dense_targets(match_boxes(images[i], anchors, 0.3, 0.2), images[i], labels[i], 20)
+        np.testing.assert_array_equal(found[i], one[0])
+        np.testing.assert_array_equal(where[i], one[1])
+    with pytest.raises(ValueError, match="batch_targets: expected boxes and labels of as many images"):
+        T.batch_targets([BOXES], [], lambda truths: truths, 20)
+    with pytest.raises(ValueError, match=r"batch_targets: boxes\[0\] is"):
+        T.batch_targets([BOXES[:, ::-1]], [[1, 2, 3]], lambda truths: truths, 20)
 
 
 def test_padded_truths():
