@@ -1,8 +1,11 @@
 """Points of FCOS against the rule, one point at a time."""
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from torchvision_oracle import import_torchvision
 
 from tinycnn._kernels import parallel, use
 from tinycnn.detection.anchors import grid_points
@@ -42,6 +45,27 @@ def test_is_its_definition(seed, radius):
     assert len(set(got.tolist())) > 4
     with use("reference"):
         np.testing.assert_array_equal(match_points(boxes, points, ranges, radii), got)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_is_torchvisions_fcos(torch, seed):
+    """Its criterion, with a head that hands back what the criterion has matched.
+
+    Boxes are not whole: the paper counts the ends of a range to it, torchvision does not.
+    """
+    import_torchvision()
+    from torchvision.models.detection.fcos import FCOS
+    points, strides = grid_points(GRIDS, STRIDES, offset=0)
+    half = strides[:, None] / 2
+    rng = np.random.default_rng(seed)
+    boxes = truths(seed) + rng.uniform(0.1, 0.9, 4).astype(np.float32)
+    head = SimpleNamespace(compute_loss=lambda targets, outputs, anchors, matched: matched)
+    want = FCOS.compute_loss(
+        SimpleNamespace(center_sampling_radius=1.5, head=head), [{"boxes": torch.tensor(boxes)}], None,
+        [torch.tensor(np.concatenate([points - half, points + half], 1))], [h * w for h, w in GRIDS])
+    got = match_points(boxes, points, fcos_ranges(strides), 1.5 * strides)
+    np.testing.assert_array_equal(got, want[0].numpy())
+    assert (got >= 0).sum() > 10
 
 
 def test_any_threads_give_the_same():

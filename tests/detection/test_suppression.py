@@ -119,6 +119,19 @@ class TestWhatIsOdd:
             S.soft_nms(boxes.astype(dtype), [np.inf, 0.5, -np.inf, 0.1, 0.1])
             S.diou_nms(boxes.astype(dtype), [np.inf, 0.5, -np.inf, 0.1, 0.1], 0.5)
 
+    @given(st.integers(0, 10**6), st.integers(1, 70), st.sampled_from([np.float32, np.float64]))
+    def test_any_bits_at_all(self, seed, n, dtype):
+        """Numbers of every sort, infinite, tiny, huge or none: what is left are some of the boxes, none twice."""
+        rng = np.random.default_rng(seed)
+        bits = rng.integers(0, 256, 5 * n * np.dtype(dtype).itemsize, dtype=np.uint8).view(dtype).reshape(5, n)
+        boxes, scores = bits[:4].T, np.where(rng.random(n) < 0.5, bits[4], rng.random(n))
+        with np.errstate(all="ignore"):
+            found = [S.nms(boxes, scores, 0.5), S.diou_nms(boxes, scores, 0.5), S.soft_nms(boxes, scores)[0],
+                     S.soft_nms(boxes, scores, "linear")[0]]
+        for keep in found:
+            assert len(set(keep)) == len(keep)
+            assert set(keep) <= set(range(n))
+
     def test_no_boxes(self):
         assert S.nms([], [], 0.5).tolist() == []
         assert S.batched_nms(np.zeros((0, 4)), [], [], 0.5).dtype == np.int64

@@ -83,6 +83,7 @@ def test_every_extent_is_checked(losses, name, argument, change):
     ("distribution_focal_loss_backward", {"label": np.array([-1.0, 0])}),
     ("greedy_nms", {"starts": labels(0, 6, 5)}), ("greedy_nms", {"starts": labels(-1, 2, 5)}),
     ("soft_nms", {"starts": labels(0, 6, 5)}), ("soft_nms", {"starts": labels(0, 2, 4)}),
+    ("soft_nms", {"least": -0.5}), ("soft_nms", {"least": np.nan}),
 ])
 def test_every_index_is_checked(losses, name, changed):
     with pytest.raises(ValueError, match=r"_loss|_nms"):

@@ -32,7 +32,7 @@ from .necks import (
 from .points import fcos_ranges, match_points
 from .postprocess import Candidates, Detections, class_candidates, level_candidates, multiclass_nms, suppress
 from .suppression import batched_nms, diou_nms, nms, soft_nms
-from .targets import BACKGROUND, IGNORED, dense_targets, pad_truths, sample_matches
+from .targets import BACKGROUND, IGNORED, batch_targets, dense_targets, pad_truths, sample_matches
 from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
 from .yolo_cells import yolo_targets, yolo_v1_targets
 
@@ -54,6 +54,7 @@ __all__ = [
     "Scale",
     "YOLOScale",
     "anchor_boxes",
+    "batch_targets",
     "batched_nms",
     "box_convert",
     "class_candidates",

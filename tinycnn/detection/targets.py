@@ -4,7 +4,7 @@ A match is a row of integers, one for each anchor, point or cell: the number of 
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,26 @@ def dense_targets(match: np.ndarray, boxes: Any, labels: Any, background: int,
     where = np.zeros((len(match), 4), truths.dtype)
     of_each[found], where[found] = classes[match[found]], truths[match[found]]
     return of_each, where
+
+
+def batch_targets(boxes: Sequence[Any], labels: Sequence[Any], match: Callable[[np.ndarray], np.ndarray],
+                  background: int, ignored: int = -1) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N, P) and boxes (N, P, 4) from boxes (M_i, 4) and labels (M_i,) of N images; see `dense_targets`.
+
+    match: what matches the boxes of an image with the P anchors.
+
+    >>> from tinycnn.detection.matching import match_boxes
+    >>> anchors = np.array([[0, 0, 10, 10], [20, 20, 30, 30]], np.float32)
+    >>> found, _ = batch_targets([[[0, 0, 10, 9]], []], [[4], []], lambda truths: match_boxes(truths, anchors), 80)
+    >>> found.tolist()
+    [[4, 80], [80, 80]]
+    """
+    if len(boxes) != len(labels) or not len(boxes):
+        raise ValueError("batch_targets: expected boxes and labels of as many images, at least one; got "
+                         f"{len(boxes)} and {len(labels)}")
+    images = [as_truths("batch_targets", *of_image) for of_image in zip(boxes, labels)]
+    dense = [dense_targets(match(truths), truths, classes, background, ignored) for truths, classes in images]
+    return np.stack([of_each for of_each, _ in dense]), np.stack([where for _, where in dense]).astype(np.float32)
 
 
 def sample_matches(match: np.ndarray, count: int, positive_fraction: float,

@@ -128,12 +128,13 @@ def soft_nms(const real[:, ::1] planes,             # IN  (4, n) run by run, in 
              bint gaussian,                         # or linear
              double threshold,                      # of linear
              double sigma,                          # of gaussian
-             double least,
+             double least,                          # at least 0
              real[::1] live,                        # IN  (n,) scores, which are lost
              real[::1] scores):                     # OUT (n,) what they fell to; 0 where a box is gone
     cdef ix n = live.shape[0], runs = starts.shape[0] - 1, i, first
     require(n > 0 and planes.shape[0] == 4 and planes.shape[1] == n and scores.shape[0] == n,
             "soft_nms: extents differ from those of live (n,)")
+    require(least >= 0, "soft_nms: least must be at least 0")   # what lies behind the end of a run counts as 0
     require_runs(starts, n, "soft_nms: starts must rise from 0 to n")
     cdef const real *xs = &planes[0, 0]
     cdef const int64_t *at = &starts[0]
