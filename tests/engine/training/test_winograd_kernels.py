@@ -121,11 +121,13 @@ def test_back_to_input(d, blends, adds, gates):
 
 
 @given(d=layers(), blends=st.booleans(), lazy=st.booleans(), band=st.sampled_from([1, winograd.BAND_POINTS]),
-       chunk=st.sampled_from([1, winograd.CHUNK_SUMS]), inputs=st.sampled_from([1, winograd.INPUTS]))
-def test_back_to_weights(d, blends, lazy, band, chunk, inputs):
+       inputs=st.sampled_from([1, 3]), outputs=st.sampled_from([1, 2]))
+def test_back_to_weights(d, blends, lazy, band, inputs, outputs):
     def run(threads):
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in (("BAND_POINTS", band), ("CHUNK_SUMS", chunk), ("INPUTS", inputs)):
+            one_strip(patch, d)
+            for name, value in (("BAND_POINTS", band), ("INPUTS", inputs), ("ALL_INPUTS", inputs), ("OUTPUTS", outputs),
+                                ("ALL_OUTPUTS", outputs)):
                 patch.setattr(winograd, name, value)
             bench = Bench(threads, d.dtype)
             x = Lazy(bench.holds(d.x), *([bench.per_channel(*d.a), LOW, HIGH] if lazy else []))

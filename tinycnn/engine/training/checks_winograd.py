@@ -110,7 +110,8 @@ def winograd_gradient(f: Fields) -> Iterator[Span]:
         yield arena(f.y, outputs_size)
         yield arena(f.c, outputs * 3 * f.width)
     sums = tiles.places * (f.sh * f.width * f.sw | 1) * f.width
-    yield arena(f.t, f.threads * (tiles.frame + tiles.points(f.sw) + tiles.points(f.sh) + sums), written=True)
+    known = outputs if f.kw == tiles.rows else f.sh
+    yield arena(f.t, f.threads * (tiles.frame + tiles.points(f.sw) + tiles.points(known) + sums), written=True)
     yield Span(f.mode, f.gw, f.gw + f.k * f.h * TAPS, True)
 
 

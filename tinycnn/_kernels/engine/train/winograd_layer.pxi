@@ -11,6 +11,9 @@
 # one strip alone, of few tiles and mostly of many channels, threads share its panels, and each has the points of a panel's
 # kernels computed row by row of places just before they are multiplied: they never leave the second cache.
 
+cdef enum:
+    NEAR_KERNELS = 1 << 18      # elements of the points of kernels that stay in the second cache from strip to strip
+
 
 cdef void panel_taps(const Op *g, const Run *run, ix block, int NB, real *taps) noexcept nogil:
     """The weights (outputs, inputs, 3, 3) at w of the array `mode`, of a panel of columns: [k][tap][NB*VW].
@@ -115,11 +118,23 @@ cdef inline Scratch scratch_of(const Op *g, const Run *run, const Tiles *o, int 
     return s
 
 
-cdef void winograd_panel(const Results *o, Tile *tile, const Tiles *tiles, const Scratch *s, ix block, int NB, ix strip, ix rows,
-                         ix n) noexcept nogil:
-    """The panel from a block of outputs on, of `rows` rows of tiles, n pixels."""
+cdef inline void fetch_strip(const Op *g, const Tiles *o, const Source *x, ix strip, ix number, ix count, Tile *tile) noexcept nogil:
+    """The part of a strip's maps that a product of `count` tiles fetches, one of all places of all panels."""
+    cdef ix maps = 2 if x.c != NULL else 1, blocks = (g.k + VW - 1)//VW, products = o.places*max(1, g.blocks//2)
+    cdef ix all = maps*blocks*g.n, at = all*number//products, block = at//g.n%blocks, row = strip*o.rows
+    cdef const real *map = x.map if at//g.n < blocks else x.raw
+    at = ((block*x.images + row//o.down)*x.h + row%o.down*o.m)*x.wd + at%g.n
+    tile.ahead, tile.step = map + at*VW, (all*VW*TYPICAL_TILE//products + g.k*count - 1)//(g.k*count)
+
+
+cdef void winograd_panel(const Results *o, Tile *tile, const Tiles *tiles, const Scratch *s, const Source *x, ix block, int NB,
+                         ix strip, ix rows, ix n) noexcept nogil:
+    """The panel from a block of outputs on, of `rows` rows of tiles, n pixels.
+
+    What products fetch: other inputs' points, where kernels are near; of kernels that are small and stay, the next strip's
+    maps; else the next place's kernels."""
     cdef const Op *g = o.g
-    cdef ix first = strip*g.n, ys = o.ys, q, A = tiles.m + 2
+    cdef ix first = strip*g.n, ys = o.ys, q, A = tiles.m + 2, count = rows*tiles.across
     cdef real *y = o.y + block*ys + first*VW
     cdef int i
     if g.ga >= 0 or g.add >= 0:
@@ -130,8 +145,13 @@ cdef void winograd_panel(const Results *o, Tile *tile, const Tiles *tiles, const
             tile.w = s.u + q%A*NB*g.k*VW
             if q%A == 0:
                 row_of_kernels(g, s.taps, NB, <int>(q//A), s.u)
-        tile.ahead, tile.step = tile.w + NB*VW*g.k, (NB*VW*TYPICAL_TILE + rows*tiles.across - 1)//(rows*tiles.across)
-        row_of_tiles(tile, s.v + q*s.vs, s.p + q*s.ps, tiles.full*VW, rows*tiles.across, NB)
+        if g.mode < 0 and g.k*g.blocks*VW*tiles.places > NEAR_KERNELS:
+            tile.ahead, tile.step = tile.w + NB*VW*g.k, (NB*VW*TYPICAL_TILE + count - 1)//count
+        elif g.mode < 0:
+            fetch_strip(g, tiles, x, min(strip + 1, g.rows - 1), block//2*tiles.places + q, count, tile)
+        else:
+            tile.ahead, tile.step = s.v + (q + 1)%tiles.places*s.vs, (s.vs*TYPICAL_TILE + g.k*count - 1)//(g.k*count)
+        row_of_tiles(tile, s.v + q*s.vs, s.p + q*s.ps, tiles.full*VW, count, NB)
     for i in range(NB):
         values_of_rows(tiles, s.p + i*tiles.full*VW, s.ps, vload(o.b + (block + i)*VW) if o.b != NULL else vzero(), y + i*ys,
                        g.oh, g.ow, strip*tiles.rows, rows)
@@ -178,6 +198,6 @@ cdef void winograd_layer(const Op *g, const Run *run, int t, int threads) noexce
             if not alone or share(panels, t, threads) <= number < share(panels, t + 1, threads):
                 if g.mode >= 0:
                     panel_taps(g, run, block, NB, s.taps)
-                winograd_panel(&results, &tile, &tiles, &s, block, NB, strip, rows, min(g.n, g.pixels - strip*g.n))
+                winograd_panel(&results, &tile, &tiles, &s, &source, block, NB, strip, rows, min(g.n, g.pixels - strip*g.n))
             block += NB
             number += 1

@@ -21,13 +21,15 @@ TAPS = 9
 FEWEST_CHANNELS = 16  # below that most lanes, or most of the work, would be transforms
 LARGEST_PADDING = 2  # more than that turns round to less than none
 FEW_TILES = 160  # of a layer, up to which one strip holds them all
-STRIP = 1 << 20  # bytes of a strip's points, of inputs and of a panel of outputs
+STRIP = 1 << 20  # bytes of a strip's points, of inputs and of a panel of outputs; where kernels take no more,
+LONG_STRIP = 5 << 19  # and where they do, and come from further away for each strip
 SHORTEST = 24  # tiles of a strip: products of fewer pixels wait for their weights
 KERNEL_POINT, TILE_POINT = 4, 5  # multiply-adds in the time that a transform takes for an element of a place
 DIRECT = 0.9  # of the multiply-adds of the plain sum must be saved at least
-BAND_POINTS = 3 << 18  # bytes of a band's points, of a gradient of weights
-CHUNK_SUMS = 3 << 18  # bytes of its sums
-INPUTS, OUTPUTS = 8, 4  # blocks of a chunk of them
+BAND_POINTS = 1 << 20  # bytes of a band's points, of a gradient of weights
+CHUNK_SUMS = 5 << 18  # bytes of its sums
+INPUTS, OUTPUTS = 4, 8  # blocks of a chunk of them, at most; where one band is all
+ALL_INPUTS, ALL_OUTPUTS = 8, 2
 
 
 @dataclass
@@ -154,9 +156,10 @@ class Layer:
         if tiles.count <= FEW_TILES:
             return tiles.rows
         row = tiles.places * (blocks(self.inputs, plan.width) + PANEL) * plan.width * tiles.across * plan.dtype.itemsize
-        choices = list(tiles.strips())
-        fitting = [r for r in choices if r * row <= STRIP or r * tiles.across <= SHORTEST]
-        return fitting[-1] if fitting else choices[0]
+        kernels = tiles.places * self.inputs * self.shape[1] * plan.dtype.itemsize
+        most = STRIP if kernels <= STRIP else LONG_STRIP
+        choices = [r for r in tiles.strips() if r * tiles.across >= SHORTEST] or [tiles.rows]
+        return max((r for r in choices if r * row <= most), default=choices[0])
 
     def sums(self, plan: TrainingBuilder) -> Sums:
         """Memory for two sums of each strip and channel."""
@@ -217,7 +220,8 @@ def back_to_weights(plan: TrainingBuilder, conv: Dense, m: int, z: Lazy, gy: Laz
     inputs, outputs = chunks(plan, tiles, ib, ob)
     rows = band(plan, tiles)
     sums = tiles.places * ((outputs * width * inputs) | 1)
-    points = tiles.places * (tiles.place_step(inputs, rows) + tiles.place_step(outputs, rows))
+    known = ob if rows == tiles.rows else outputs
+    points = tiles.places * (tiles.place_step(inputs, rows) + tiles.place_step(known, rows))
     blend: dict[str, Any] = {"c": -1} if gy.coefficients is None else {"c": gy.coefficients}
     plan.emit_into(0 if gy.y is None else gy.y, kind="winograd_gradient", mode=plan.gradients, gw=gw, k=o, h=i,
                    blocks=ib, sh=outputs, sw=inputs, kh=m, kw=rows, images=n, dh=h, wd=w, oh=oh,
@@ -229,8 +233,9 @@ def back_to_weights(plan: TrainingBuilder, conv: Dense, m: int, z: Lazy, gy: Laz
 def chunks(plan: TrainingBuilder, tiles: Tiles, inputs: int, outputs: int) -> tuple[int, int]:
     """Blocks of inputs and of outputs whose sums the second cache holds; enough pairs of them for the threads."""
     block = tiles.places * plan.width ** 2 * plan.dtype.itemsize
-    i = min(inputs, INPUTS)
-    o = max(1, min(outputs, CHUNK_SUMS // (block * i)))
+    whole = tiles.count <= FEW_TILES
+    i = min(inputs, ALL_INPUTS if whole else INPUTS)
+    o = max(1, min(outputs, ALL_OUTPUTS if whole else OUTPUTS, CHUNK_SUMS // (block * i)))
     while -(-inputs // i) * -(-outputs // o) < plan.threads and o > 1:
         o = -(-o // 2)
     return i, o
@@ -238,6 +243,8 @@ def chunks(plan: TrainingBuilder, tiles: Tiles, inputs: int, outputs: int) -> tu
 
 def band(plan: TrainingBuilder, tiles: Tiles) -> int:
     """Rows of tiles of a band; by shapes alone, as sums are added up band by band."""
+    if tiles.count <= FEW_TILES:
+        return tiles.rows
     row = tiles.places * (INPUTS + OUTPUTS) * plan.width * plan.dtype.itemsize * tiles.across
     bands = -(-tiles.rows // max(1, BAND_POINTS // row))
     return -(-tiles.rows // bands)
