@@ -32,7 +32,8 @@ def layers(draw):
                         few=draw(st.sampled_from([0, 8, winograd.FEW_TILES])), x=rng.standard_normal((n, c, h, w)),
                         w=rng.standard_normal((o, c, 3, 3)), b=rng.standard_normal(o),
                         gy=rng.standard_normal((n, o, oh, ow)), add=rng.standard_normal((n, c, h, w)),
-                        a=rng.standard_normal((4, c)), c=rng.standard_normal((3, o)), y=rng.standard_normal((n, o, oh, ow)))
+                        a=rng.standard_normal((4, c)), c=rng.standard_normal((3, o)),
+                        y=rng.standard_normal((n, o, oh, ow)))
     d.conv = dense.Dense(d.x.shape, d.gy.shape, how, 5, 5 + d.w.size)
     return d
 
@@ -104,7 +105,7 @@ def test_back_to_input(d, blends, adds, gates):
             bench, layer = Bench(threads, d.dtype), winograd.Layer(d.conv, d.m, turned=True)
             gx, sums = bench.map(d.x.shape), layer.sums(bench) if gates else None
             gate = Lazy(bench.holds(d.x), bench.per_channel(*d.a), LOW, HIGH) if gates else None
-            into = Target(gx.stores[0], bench.holds(d.add) if adds else None, gate, None if sums is None else sums.storage)
+            into = Target(gx.stores[0], bench.holds(d.add) if adds else None, gate, sums.storage if gates else None)
             winograd.back_to_input(bench, layer, gradient_on(bench, d, blends), into)
             bench.run(parameters(d))
         d.sums = sums
@@ -139,3 +140,25 @@ def test_back_to_weights(d, blends, lazy, band, inputs, outputs):
     assert_near(gradients[3:3 + d.w.size].reshape(d.w.shape), want, d.dtype)
     assert np.isnan(gradients[:3]).all()
     assert np.isnan(gradients[3 + d.w.size:]).all()
+
+
+@pytest.mark.parametrize(("shape", "outputs", "options", "want"), [
+    ((8, 512, 7, 7), 512, {}, 4), ((16, 512, 2, 2), 512, {}, 2), ((8, 64, 56, 56), 64, {}, 4),
+    ((1, 512, 1, 1), 512, {}, 0), ((8, 3, 56, 56), 64, {}, 0), ((8, 64, 56, 56), 8, {}, 0),
+    ((8, 64, 56, 56), 64, {"stride": 2}, 0),
+    ((8, 64, 56, 56), 64, {"dilation": 2}, 0), ((8, 64, 56, 56), 64, {"groups": 2}, 0),
+    ((8, 64, 56, 56), 64, {"padding": 3}, 0), ((8, 64, 56, 56), 64, {"kernel": (3, 1)}, 0)])
+def test_what_is_done_in_tiles(shape, outputs, options, want):
+    how = window("conv2d", shape[2:], options.get("kernel", (3, 3)), options.get("stride", 1),
+                 options.get("padding", 1), options.get("dilation", 1))
+    y = (shape[0], outputs, *how.output(*shape[2:]))
+    assert winograd.tile(shape, y, how, options.get("groups", 1)) == want
+
+
+@pytest.mark.parametrize("size", [(56, 56), (28, 28), (14, 14), (113, 60), (64, 64), (30, 31)])
+@pytest.mark.parametrize("m", [2, 4])
+def test_all_strips_but_the_last_have_as_many_pixels(size, m):
+    tiles = winograd.Tiles(m, (3, 16, *size))
+    for rows in tiles.strips():
+        begins = [tiles.pixels(first) for first in range(0, tiles.rows, rows)]
+        assert set(np.diff([*begins, 3 * size[0] * size[1]])[:-1]) <= {tiles.pixels(rows)}

@@ -101,8 +101,8 @@ def winograd_gradient(f: Fields) -> Iterator[Span]:
     positive(f, "k", "h", "dh", "sh", "sw")
     expect(f, blocks=blocks(f.h, f.width))
     tiles, outputs = Tiles(f), blocks(f.k, f.width)
-    inputs_size, outputs_size = (count * f.images * f.width for count in (f.blocks * f.dh * f.wd, outputs * f.oh * f.ow))
-    yield arena(f.x, inputs_size)
+    outputs_size = outputs * f.images * f.oh * f.ow * f.width
+    yield arena(f.x, f.blocks * f.images * f.dh * f.wd * f.width)
     if f.a >= 0:
         yield arena(f.a, f.blocks * COEFFICIENTS * f.width)
     yield arena(f.g, outputs_size)

@@ -10,7 +10,26 @@
 #             the tiles of weight_gradient.pxi, then the panels of layer.pxi
 #
 # A first layer (of few channels) has no gx.  Its z is gathered: a vector of a pixel's z holds VW of the k I taps that a table
-# finds in a frame of the input, so that gw comes out as (O, I kh kw).
+# finds in a frame of the input, so that gw comes out as (O, I kh kw).  Where taps of a row lie side by side in the frame, as
+# in the caller's array, a row of them is a vector: all of a pixel's lie side by side then, each row over the end of the last.
+
+cdef void gather_rows(const Op *g, const Run *run, ix first, ix n, real *z) noexcept nogil:
+    """Every tap that pixels [first, first + n) see, kh of which lie side by side: z[n][block][VW]."""
+    cdef const int32_t *off = run.tables + g.soff
+    cdef const real *x
+    cdef ix i, at, j, row, pixel
+    for pixel in range(first, first + n):
+        row = pixel//g.ow
+        x = run.arena + g.x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + pixel%g.ow*g.px
+        at = 0
+        while at < g.h:
+            j = 0
+            while j < g.kh:
+                vstore(z + at + j, vload_part(x + off[at] + j, min(<ix>VW, g.kh - j)))
+                j += VW
+            at += g.kh
+        z += g.blocks*VW
+
 
 cdef void gather_taps(const Op *g, const Run *run, ix first, ix n, real *z) noexcept nogil:
     """Every tap that pixels [first, first + n) see, VW of them side by side: z[block][n][VW]."""
@@ -34,6 +53,10 @@ cdef const real *inputs_of(const Op *g, const Run *run, ix first, ix n, real *sc
     cdef const real *x = run.arena + g.x + first*VW
     cdef ix block
     zs[0] = g.n*VW
+    if g.soff >= 0 and g.kh > 1:
+        zs[0] = VW
+        gather_rows(g, run, first, n, scratch)
+        return scratch
     if g.soff >= 0:
         gather_taps(g, run, first, n, scratch)
         return scratch
@@ -72,7 +95,7 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
     """k outputs (g, y: ys from block to block), `blocks` of inputs (x, gx, r, add: xs); rows: strips of n of the pixels;
     lanes: 0 where gw is not wanted; gx: -1 where it is not; w: packed with inputs as columns; off: where the k gradients
     of a pixel lie;
-    soff: where taps lie that are gathered, of rows of ow pixels; else -1; kw: a table of what
+    soff: where h taps lie that are gathered, kh of them side by side if that is not 0, of rows of ow pixels; else -1; kw: a table of what
     a tile of gx fetches of the next strip's g with each gradient that it multiplies; -1: nothing is fetched.
     t: scratch: the sums of all lanes, then per thread [block of outputs][n], [block of inputs][n] and [3][n]."""
     cdef ix groups = (g.k + WEIGHT_ROWS - 1)//WEIGHT_ROWS, size = groups*WEIGHT_ROWS*g.blocks*VW
@@ -88,7 +111,8 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
     set_tile(&tile, g, run)
     results.g, results.run, results.b, results.y, results.ys = g, run, NULL, run.arena + g.gx, g.xs
     results.panel = scratch + (outputs + g.blocks)*g.n*VW
-    pixels.first, pixels.rows, pixels.px, pixels.xrow, pixels.image_rows, pixels.image_step = 0, 1, VW, 0, 1, 0
+    pixels.first, pixels.rows, pixels.xrow, pixels.image_rows, pixels.image_step = 0, 1, 0, 1, 0
+    pixels.px = g.blocks*VW if g.soff >= 0 and g.kh > 1 else VW
     for lane in range(share(lanes, t, threads), share(lanes, t + 1, threads)):
         begin, end, sums = g.rows*lane//lanes, g.rows*(lane + 1)//lanes, run.arena + g.t + lane*size
         for strip in range(begin, end):
