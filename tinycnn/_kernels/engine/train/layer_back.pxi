@@ -16,11 +16,13 @@
 cdef void gather_rows(const Op *g, const Run *run, ix first, ix n, real *z) noexcept nogil:
     """Every tap that pixels [first, first + n) see, kh of which lie side by side: z[n][block][VW]."""
     cdef const int32_t *off = run.tables + g.soff
-    cdef const real *x
-    cdef ix i, at, j, row, pixel
-    for pixel in range(first, first + n):
-        row = pixel//g.ow
-        x = run.arena + g.x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + pixel%g.ow*g.px
+    cdef const real *x = NULL
+    cdef ix at, j, row = first//g.ow, column = first%g.ow, pixel
+    for pixel in range(n):
+        if x == NULL or column == g.ow:
+            if column == g.ow:
+                row, column = row + 1, 0
+            x = run.arena + g.x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + column*g.px
         at = 0
         while at < g.h:
             j = 0
@@ -28,6 +30,8 @@ cdef void gather_rows(const Op *g, const Run *run, ix first, ix n, real *z) noex
                 vstore(z + at + j, vload_part(x + off[at] + j, min(<ix>VW, g.kh - j)))
                 j += VW
             at += g.kh
+        x += g.px
+        column += 1
         z += g.blocks*VW
 
 
