@@ -10,30 +10,7 @@
 #             the tiles of weight_gradient.pxi, then the panels of layer.pxi
 #
 # A first layer (of few channels) has no gx.  Its z is gathered: a vector of a pixel's z holds VW of the k I taps that a table
-# finds in a frame of the input, so that gw comes out as (O, I kh kw).  Where taps of a row lie side by side in the frame, as
-# in the caller's array, a row of them is a vector: all of a pixel's lie side by side then, each row over the end of the last.
-
-cdef void gather_rows(const Op *g, const Run *run, ix first, ix n, real *z) noexcept nogil:
-    """Every tap that pixels [first, first + n) see, kh of which lie side by side: z[n][block][VW]."""
-    cdef const int32_t *off = run.tables + g.soff
-    cdef const real *x = NULL
-    cdef ix at, j, row = first//g.ow, column = first%g.ow, pixel
-    for pixel in range(n):
-        if x == NULL or column == g.ow:
-            if column == g.ow:
-                row, column = row + 1, 0
-            x = run.arena + g.x + row//g.image_rows*g.image_step + row%g.image_rows*g.xrow + column*g.px
-        at = 0
-        while at < g.h:
-            j = 0
-            while j < g.kh:
-                vstore(z + at + j, vload_part(x + off[at] + j, min(<ix>VW, g.kh - j)))
-                j += VW
-            at += g.kh
-        x += g.px
-        column += 1
-        z += g.blocks*VW
-
+# finds in a frame of the input, so that gw comes out as (O, I kh kw).
 
 cdef void gather_taps(const Op *g, const Run *run, ix first, ix n, real *z) noexcept nogil:
     """Every tap that pixels [first, first + n) see, VW of them side by side: z[block][n][VW]."""
@@ -57,10 +34,6 @@ cdef const real *inputs_of(const Op *g, const Run *run, ix first, ix n, real *sc
     cdef const real *x = run.arena + g.x + first*VW
     cdef ix block
     zs[0] = g.n*VW
-    if g.soff >= 0 and g.kh > 1:
-        zs[0] = VW
-        gather_rows(g, run, first, n, scratch)
-        return scratch
     if g.soff >= 0:
         gather_taps(g, run, first, n, scratch)
         return scratch
@@ -90,8 +63,10 @@ cdef inline Ahead next_strip(const Op *g, const Run *run, ix first) noexcept nog
     """What a strip reads that begins with pixel `first`."""
     cdef Ahead next
     next.g, next.y = run.arena + g.g + first*VW, run.arena + g.y + first*VW
-    next.x, next.xs, next.blocks = run.arena + g.x + first*VW, g.xs, g.blocks if g.soff < 0 else 0
+    next.x, next.xs, next.blocks = run.arena + g.x + first*VW, g.xs, g.blocks
     next.outputs, next.ys = (g.k + VW - 1)//VW if g.c >= 0 else 0, g.ys
+    if g.soff >= 0:                 # no product of gx fetches the gradient
+        next.x, next.xs, next.blocks = next.g, g.ys, (g.k + VW - 1)//VW
     return next
 
 
@@ -99,11 +74,12 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
     """k outputs (g, y: ys from block to block), `blocks` of inputs (x, gx, r, add: xs); rows: strips of n of the pixels;
     lanes: 0 where gw is not wanted; gx: -1 where it is not; w: packed with inputs as columns; off: where the k gradients
     of a pixel lie;
-    soff: where h taps lie that are gathered, kh of them side by side if that is not 0, of rows of ow pixels; else -1; kw: a table of what
+    soff: where taps lie that are gathered, of rows of ow pixels; else -1; kw: a table of what
     a tile of gx fetches of the next strip's g with each gradient that it multiplies; -1: nothing is fetched.
     t: scratch: the sums of all lanes, then per thread [block of outputs][n], [block of inputs][n] and [3][n]."""
     cdef ix groups = (g.k + WEIGHT_ROWS - 1)//WEIGHT_ROWS, size = groups*WEIGHT_ROWS*g.blocks*VW
     cdef ix outputs = (g.k + VW - 1)//VW, lanes = g.lanes if g.lanes > 0 else g.rows, lane, strip, first, zs, ds, begin, end
+    cdef bint fetches
     cdef real *sums
     cdef real *scratch = run.arena + g.t + g.lanes*size + t*(outputs + g.blocks + 3)*g.n*VW
     cdef const real *z
@@ -115,8 +91,7 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
     set_tile(&tile, g, run)
     results.g, results.run, results.b, results.y, results.ys = g, run, NULL, run.arena + g.gx, g.xs
     results.panel = scratch + (outputs + g.blocks)*g.n*VW
-    pixels.first, pixels.rows, pixels.xrow, pixels.image_rows, pixels.image_step = 0, 1, 0, 1, 0
-    pixels.px = g.blocks*VW if g.soff >= 0 and g.kh > 1 else VW
+    pixels.first, pixels.rows, pixels.px, pixels.xrow, pixels.image_rows, pixels.image_step = 0, 1, VW, 0, 1, 0
     for lane in range(share(lanes, t, threads), share(lanes, t + 1, threads)):
         begin, end, sums = g.rows*lane//lanes, g.rows*(lane + 1)//lanes, run.arena + g.t + lane*size
         for strip in range(begin, end):
@@ -126,7 +101,8 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
             next = next_strip(g, run, first + pixels.n)
             if g.lanes > 0:
                 z = inputs_of(g, run, first, pixels.n, scratch + outputs*g.n*VW, &zs)
-                weight_tiles(&pixels, &next if g.kw >= 0 and strip + 1 < end else NULL, z, zs, g.blocks, NULL, 1, d, ds,
+                fetches = (g.kw >= 0 or g.soff >= 0) and strip + 1 < end
+                weight_tiles(&pixels, &next if fetches else NULL, z, zs, g.blocks, NULL, 1, d, ds,
                              0, groups, sums, strip > begin)
             if g.gx >= 0:
                 if g.kw >= 0 and strip + 1 < end:

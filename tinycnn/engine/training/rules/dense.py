@@ -212,9 +212,7 @@ def back_to_few_channels(plan: TrainingBuilder, conv: Dense, frame: Frame, gy: L
     offsets[:layer.inputs] = (channel_offsets(frame, i)[:, None] + tap_offsets(conv, frame)).ravel()
     where = through(frame, conv.y, conv.window.stride)
     gathered = {name: where[name] for name in ("px", "xrow", "image_rows", "image_step")} | {
-        "x": part(frame.memory, 0), "ow": ow, "soff": plan.table(lambda: offsets), "h": layer.inputs}
-    if frame.column * conv.window.dilation[1] == 1:  # taps of a row lie side by side
-        gathered["kh"] = conv.window.kernel[1]
+        "x": part(frame.memory, 0), "ow": ow, "soff": plan.table(lambda: offsets)}
     pointwise.back(plan, layer, None, gy, gw, None, gathered, [frame.memory])
 
 
