@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....ops.geometry import Window
 from ...layout import Placed, Storage, blocks
 from ..values import Lazy, LazyGradient, Sums
 from .dense import Dense
@@ -87,8 +86,11 @@ class Tiles:
         return (self.m + 2) * (self.across * self.m + 2)
 
 
-def tile(x: tuple[int, ...], y: tuple[int, ...], window: Window, groups: int) -> int:
-    """Outputs down and across a tile, 2 or 4; 0 where the plain sum is better. The choice depends on shapes alone."""
+def tile(x: tuple[int, ...], y: tuple[int, ...], window: Any, groups: int) -> int:
+    """Outputs down and across a tile, 2 or 4; 0 where the plain sum is better. The choice depends on shapes alone.
+
+    window: an ops.geometry.Window.
+    """
     (n, i, _, _), (_, o, oh, ow) = x, y
     if window[:3] != ((3, 3), (1, 1), (1, 1)) or groups > 1 or max(window.pads) > LARGEST_PADDING:
         return 0
