@@ -11,7 +11,7 @@ from tinycnn._kernels import kernels
 from tinycnn.engine.check import check
 from tinycnn.engine.layout import Part
 from tinycnn.engine.spans import PlanError
-from tinycnn.engine.training.rules import dense, pointwise
+from tinycnn.engine.training.rules import dense, pointwise, winograd
 from tinycnn.engine.training.values import Lazy, LazyGradient
 from tinycnn.ops.geometry import window
 
@@ -32,6 +32,13 @@ WRONG = {
                                                             "rows": 10**6, "image_rows": 0, "mode": 9},
     "frame": far("ys yrow py x y a") | {"left": 99, "top": -1, "oh": 10**6},
     "trained_product": far("w b x y ys off") | {"k": 10**4},
+    "winograd_weights": far("w y t") | {"k": 10**4, "sw": 99, "kh": 3, "blocks": 9, "mode": 9},
+    "winograd_layer": far("off x y ys g c b w t ga r add sums") | {
+        "kh": 3, "kw": 2, "n": 0, "rows": 9, "k": 10**4, "h": 10**6, "wd": 17, "oh": 99, "ow": 99, "images": 9,
+        "left": 3, "top": -1, "pixels": 1, "mode": 0},
+    "winograd_gradient": far("x a g y c gw t") | {
+        "kh": 3, "kw": 10**4, "sh": 10**4, "sw": 10**4, "dh": 10**6, "wd": 17, "oh": 99, "ow": 99, "left": -1,
+        "blocks": 9, "k": 10**4, "h": 10**4, "mode": 9},
     "bias_gradient": far("ys gw g") | {"blocks": 9, "pixels": 10**7, "k": 10**4, "mode": 9},
 }
 
@@ -54,6 +61,15 @@ def plan():
     dense.forward(bench, conv, frame, 0, Part(y.stores[0], 0))
     dense.back_to_weights(bench, conv, frame, 0, Part(g.stores[0], 0), 0)
     dense.bias_gradient(bench, g, 0)
+    blended = LazyGradient(g, y, bench.per_channel(*rng.random((3, o))))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FEW_TILES", "SHORTEST", "STRIP", "LONG_STRIP"):
+            patch.setattr(winograd, name, 1)
+        tiles = winograd.Layer(conv, 2, turned=True)
+        into = pointwise.Target(gx.stores[0], into.add, x, tiles.sums(bench).storage)
+        winograd.back_to_input(bench, tiles, blended, into)
+        winograd.back_to_weights(bench, conv, 2, x, blended, 0)
+    winograd.forward(bench, winograd.Layer(conv, 4), x, y.stores[0], None)
     bench.run(np.zeros(9 * c * o + 64), 9 * c * o)
     assert layer.strips > 1
     return bench.plan, [a.size for a in bench.io]

@@ -59,7 +59,19 @@ class Tokens(nn.Module):
         return self.last(F.relu(self.second(F.relu(self.first(x)))).flatten(1))
 
 
-NETS["linear over rows"] = Tokens
+class Wide(nn.Module):
+    """3x3 layers of many channels: one whose input others read, one behind a batch norm, a biased one."""
+
+    def __init__(self):
+        self.first, self.second = nn.ConvBNAct(3, 18, 3), nn.ConvBNAct(18, 33, 3)
+        self.third, self.last = nn.Conv2d(33, 18, 3, padding=(2, 1)), nn.Linear(18, CLASSES)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last(F.global_avg_pool2d(self.third(self.second(x))).flatten(1) + x.mean((2, 3)))
+
+
+NETS |= {"linear over rows": Tokens, "3x3": Wide}
 
 
 def test_no_product_runs_outside_of_the_plan():
@@ -71,7 +83,7 @@ def test_no_product_runs_outside_of_the_plan():
         kinds |= set(planned.plan.kinds)
         assert not any(host.label in ("conv2d", "linear") for host in planned.builder.hosts)
     assert kinds >= {"pack", "layer", "layer_back", "add_lanes", "weight_gradient", "frame", "trained_product",
-                     "bias_gradient"}
+                     "bias_gradient", "winograd_layer", "winograd_gradient"}
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -91,15 +103,16 @@ def test_float32(name):
     pair.assert_same(2e-3)
 
 
-def test_many_pixels():
-    pair = Pair(build=NETS["pointwise and batch norm"])
+@pytest.mark.parametrize("name", ["pointwise and batch norm", "3x3"])
+def test_many_pixels(name):
+    pair = Pair(build=NETS[name])
     eager, planned = pair.both([batch(2, 40, seed=i) for i in range(2)])
     np.testing.assert_allclose(planned, eager, rtol=1e-9)
     pair.assert_same()
 
 
 @pytest.mark.parametrize("frozen", ["weight", "bias", "last"])
-@pytest.mark.parametrize("name", ["pointwise, biased", "dense, strided, dilated"])
+@pytest.mark.parametrize("name", ["pointwise, biased", "dense, strided, dilated", "3x3"])
 def test_frozen_parameters(name, frozen):
     def freeze(model):
         for path, parameter in model.named_parameters():

@@ -10,6 +10,7 @@ from tinycnn import functional as F
 from tinycnn import nn, optim
 from tinycnn.engine.check import touched
 from tinycnn.engine.training import compile_training_step
+from tinycnn.engine.training.rules import winograd
 from tinycnn.engine.watch import POISON, Watched, _needed, _watch
 
 
@@ -27,9 +28,28 @@ class Everything(nn.Module):
         return self.last(F.dropout(F.global_avg_pool2d(self.three(self.again(x)) + x).flatten(1), 0.25))
 
 
-NETS = {"everything": Everything, "residual": lambda: Residual(F.relu6), "shuffled": lambda: Shuffled(34),
+class Spatial(nn.Module):
+    """Two 3x3 layers of odd channels, the second behind a batch norm and a ReLU."""
+
+    def __init__(self):
+        self.first, self.one, self.second = nn.Conv2d(3, 19, 3), nn.BatchNorm2d(19), nn.Conv2d(19, 33, 3, padding=1)
+        self.two, self.third, self.last = nn.BatchNorm2d(33), nn.Conv2d(33, 17, 3, padding=2), nn.Linear(17, 4)
+
+    def forward(self, x):
+        x = self.third(F.relu(self.two(self.second(F.relu(self.one(self.first(x)))))))
+        return self.last(F.global_avg_pool2d(x).flatten(1))
+
+
+NETS = {"everything": Everything, "spatial": Spatial, "residual": lambda: Residual(F.relu6),
+        "shuffled": lambda: Shuffled(34),
         "excited": lambda: Excited(F.silu, F.sigmoid),
         **{f"drop {name}": lambda how=how: Dropped(how) for name, how in DROPS.items()}}
+
+
+def test_strips_of_tiles_keep_to_what_they_are_granted(monkeypatch):
+    monkeypatch.setattr(winograd, "FEW_TILES", 1)
+    monkeypatch.setattr(winograd, "SHORTEST", 1)
+    test_operations_keep_to_what_they_are_granted("spatial", 2)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

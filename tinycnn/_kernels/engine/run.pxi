@@ -61,13 +61,17 @@ cdef enum:
     DEPTHWISE_WEIGHTS = 57
     PAIR_LOSS = 58
     PAIR_GRADIENT = 59
+    WINOGRAD_WEIGHTS = 60
+    WINOGRAD_LAYER = 61
+    WINOGRAD_GRADIENT = 62
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
          "unary prelu roi_pool roi_align pool_gradient cross_entropy loss_mean cross_entropy_gradient softmax_gradient "
          "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient batch_moments "
          "batch_norm_finish batch_norm_back affine_clip lazy_mean gate_sums scale_back blend pick pick_back dropout "
-         "pack_depthwise depthwise_train depthwise_back depthwise_weights pair_loss pair_gradient").split()
+         "pack_depthwise depthwise_train depthwise_back depthwise_weights pair_loss pair_gradient winograd_weights "
+         "winograd_layer winograd_gradient").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -191,6 +195,12 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         pairs_loss(g, run, t, threads)
     elif g.kind == PAIR_GRADIENT:
         pairs_gradient(g, run, t, threads)
+    elif g.kind == WINOGRAD_WEIGHTS:
+        winograd_weights(g, run, t, threads)
+    elif g.kind == WINOGRAD_LAYER:
+        winograd_layer(g, run, t, threads)
+    elif g.kind == WINOGRAD_GRADIENT:
+        winograd_gradient(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

@@ -4,5 +4,6 @@ from .checks_elements import ELEMENTS
 from .checks_losses import LOSSES
 from .checks_pools import POOLS
 from .checks_products import PRODUCTS
+from .checks_winograd import WINOGRAD
 
-CHECKS.update({"trained_product": trained_product, **ELEMENTS, **LOSSES, **POOLS, **PRODUCTS})
+CHECKS.update({"trained_product": trained_product, **ELEMENTS, **LOSSES, **POOLS, **PRODUCTS, **WINOGRAD})

@@ -55,6 +55,11 @@ def loaded(f: Fields, count: int) -> None:
 def results(f: Fields, y: int, step: int) -> Iterator[Span]:
     """What a product reads and writes besides its inputs."""
     yield arena(f.w, f.k * f.blocks * f.width)
+    yield from stored(f, y, step)
+
+
+def stored(f: Fields, y: int, step: int) -> Iterator[Span]:
+    """What its results go to, and what they meet on the way."""
     yield map_of(f, y, f.blocks, step, written=True)
     if f.ga >= 0:
         yield arena(f.ga, f.blocks * COEFFICIENTS * f.width)

@@ -63,8 +63,10 @@ cdef inline Ahead next_strip(const Op *g, const Run *run, ix first) noexcept nog
     """What a strip reads that begins with pixel `first`."""
     cdef Ahead next
     next.g, next.y = run.arena + g.g + first*VW, run.arena + g.y + first*VW
-    next.x, next.xs, next.blocks = run.arena + g.x + first*VW, g.xs, g.blocks if g.soff < 0 else 0
+    next.x, next.xs, next.blocks = run.arena + g.x + first*VW, g.xs, g.blocks
     next.outputs, next.ys = (g.k + VW - 1)//VW if g.c >= 0 else 0, g.ys
+    if g.soff >= 0:                 # no product of gx fetches the gradient
+        next.x, next.xs, next.blocks = next.g, g.ys, (g.k + VW - 1)//VW
     return next
 
 
@@ -77,6 +79,7 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
     t: scratch: the sums of all lanes, then per thread [block of outputs][n], [block of inputs][n] and [3][n]."""
     cdef ix groups = (g.k + WEIGHT_ROWS - 1)//WEIGHT_ROWS, size = groups*WEIGHT_ROWS*g.blocks*VW
     cdef ix outputs = (g.k + VW - 1)//VW, lanes = g.lanes if g.lanes > 0 else g.rows, lane, strip, first, zs, ds, begin, end
+    cdef bint fetches
     cdef real *sums
     cdef real *scratch = run.arena + g.t + g.lanes*size + t*(outputs + g.blocks + 3)*g.n*VW
     cdef const real *z
@@ -98,7 +101,8 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
             next = next_strip(g, run, first + pixels.n)
             if g.lanes > 0:
                 z = inputs_of(g, run, first, pixels.n, scratch + outputs*g.n*VW, &zs)
-                weight_tiles(&pixels, &next if g.kw >= 0 and strip + 1 < end else NULL, z, zs, g.blocks, NULL, 1, d, ds,
+                fetches = (g.kw >= 0 or g.soff >= 0) and strip + 1 < end
+                weight_tiles(&pixels, &next if fetches else NULL, z, zs, g.blocks, NULL, 1, d, ds,
                              0, groups, sums, strip > begin)
             if g.gx >= 0:
                 if g.kw >= 0 and strip + 1 < end:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...graph import Node, Value
 from ...layout import Placed, as_map, blocks
 from ..values import Lazy, LazyGradient
-from . import dense, pointwise
+from . import dense, pointwise, winograd
 from .depthwise import depthwise
 from .groups import Groups
 from .rule import trains
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 @trains("conv2d")
 def conv2d(plan: TrainingBuilder, node: Node) -> Iterator[None]:
-    """Depthwise, pointwise or dense: the choice depends on shapes alone."""
+    """Depthwise, pointwise, Winograd or dense: the choice depends on shapes alone."""
     x, w, window, groups = given(node, "x"), given(node, "w"), node.attributes["window"], node.attributes["groups"]
     if groups == x.shape[1] == w.shape[0] and groups > 1:
         yield from depthwise(plan, node)
     elif groups == 1 and window.kernel == window.stride == (1, 1) and not any(window.pads):
         yield from pointwise_layer(plan, node)
+    elif m := winograd.tile(as_map(x.shape), as_map(node.y.shape), window, groups):
+        yield from winograd_layer(plan, node, m)
     else:
         yield from dense_layer(plan, node)
 
@@ -192,3 +194,29 @@ def dense_back_to_input(plan: TrainingBuilder, node: Node, parts: list[dense.Den
         gradient = Value(f"g({x.name})", x.shape, x.dtype)
         plan.place(gradient, inputs.seen(gx))
         plan.give(x, gradient)
+
+
+# ---------------------------------------------------------------- Winograd
+def winograd_layer(plan: TrainingBuilder, node: Node, m: int) -> Iterator[None]:
+    """In tiles of m x m outputs, all three ways."""
+    x, w = given(node, "x"), given(node, "w")
+    conv = dense.Dense(as_map(x.shape), as_map(node.y.shape), node.attributes["window"], plan.at(w),
+                       parameter(plan, node, "b"))
+    layer, z, y = winograd.Layer(conv, m), plan.lazy(x), new_map(plan, node.y)
+    sums = layer.sums(plan) if feeds_batch_norm(plan, node.y) else None
+    winograd.forward(plan, layer, z, y.stores[0], sums)
+    plan.place(node.y, y)
+    if sums is not None:
+        plan.sums[node.y] = sums
+    yield
+    back_to_bias(plan, node)
+    gy = plan.lazy_gradient(node.y)
+    if plan.needs(w):
+        winograd.back_to_weights(plan, conv, m, z, gy, plan.gradient_at(w))
+    into = plan.into(x)
+    if into is not None:
+        layer = winograd.Layer(conv, m, turned=True)
+        sums = None if into.gate is None else layer.sums(plan)
+        storage = None if sums is None else sums.storage
+        winograd.back_to_input(plan, layer, gy, pointwise.Target(into.y, into.add, into.gate, storage))
+        into.done(sums)
