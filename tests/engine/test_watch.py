@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_nets import MODELS, Unit, registered, settled
+from engine_nets import MODELS, Unit, registered, settled, small_shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_lowering import LOWERED, traced_call
@@ -32,7 +32,7 @@ def picture(*shape):
 def test_models(name, isa):
     model = settled(Unit()) if name == "unit" else registered(name, num_classes=5)
     with use(isa):
-        watched_run(tinycnn.compile(model, (2, 3, 48, 40), threads=3), picture(2, 3, 48, 40))
+        watched_run(tinycnn.compile(model, small_shape(name), threads=3), picture(*small_shape(name)))
 
 
 @THREADS

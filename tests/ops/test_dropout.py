@@ -77,7 +77,7 @@ def rows_kept(call, shape):
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize(("call", "shape"), [(F.dropout2d, (300, 40, 2, 1)), (F.drop_path, (12_000, 3)),
-                                             (F.dropout2d, (30, 400, 9, 9))], ids=str)
+                                             (F.dropout2d, (30, 400, 9, 9))])
 def test_rows_are_dropped_as_often_as_promised(call, shape, p):
     manual_seed(7)
     kept = rows_kept(lambda x: call(x, p), shape)
