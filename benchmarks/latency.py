@@ -23,7 +23,8 @@ from tinycnn.engine.passes import drop_dead
 from tinycnn.models import create_model
 
 LIGHT = ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "mobilenetv1_100", "mobilenet_v2",
-         "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_lite0", "squeezenet1_1")
+         "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_lite0", "squeezenet1_1", "shufflenet_v1_g3",
+         "ghostnet_100", "mnasnet1_0", "mnasnet_a1", "efficientnet_b0")
 HEAVY = ("resnet18", "vgg16")
 TOLERANCE = 1e-3  # of the largest logit: another result means another network
 

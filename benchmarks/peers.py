@@ -61,6 +61,11 @@ def _max_pool(node, inputs, outputs, add, constants):
     add("MaxPool", inputs, outputs, **_window(node), ceil_mode=int(node.attributes["ceil_mode"]))
 
 
+def _average_pool(node, inputs, outputs, add, constants):
+    add("AveragePool", inputs, outputs, **{k: v for k, v in _window(node).items() if k != "dilations"},
+        ceil_mode=int(node.attributes["ceil_mode"]), count_include_pad=int(node.attributes["count_include_pad"]))
+
+
 def _adaptive(node, inputs, outputs, add, constants):
     (h, w), (oh, ow) = node.inputs["x"].shape[2:], node.y.shape[2:]
     if (oh, ow) == (1, 1):
@@ -105,7 +110,8 @@ def _named(op: str, **attributes: Any):
 
 
 ONNX: dict[str, Callable[..., None]] = {
-    "conv2d": _conv, "batch_norm": _batch_norm, "max_pool2d": _max_pool, "adaptive_avg_pool2d": _adaptive,
+    "conv2d": _conv, "batch_norm": _batch_norm, "max_pool2d": _max_pool, "avg_pool2d": _average_pool,
+    "adaptive_avg_pool2d": _adaptive,
     "channel_shuffle": _shuffle, "split": _split, "reshape": _reshape, "relu6": _clip, "silu": _silu,
     "relu": _named("Relu"), "sigmoid": _named("Sigmoid"), "add": _named("Add"), "mul": _named("Mul"),
     "scale_channels": _named("Mul"),
@@ -135,6 +141,9 @@ def to_torch(graph: Graph) -> Any:
         "adaptive_avg_pool2d": lambda n, x: T.adaptive_avg_pool2d(x, n.y.shape[2:]),
         "max_pool2d": lambda n, x: T.max_pool2d(x, n.attributes["window"].kernel, n.attributes["window"].stride,
                                                 n.attributes["window"].pads[:2], 1, n.attributes["ceil_mode"]),
+        "avg_pool2d": lambda n, x: T.avg_pool2d(x, n.attributes["window"].kernel, n.attributes["window"].stride,
+                                                n.attributes["window"].pads[:2], n.attributes["ceil_mode"],
+                                                n.attributes["count_include_pad"]),
     }
 
     def conv2d(node: Node, x: Any, w: Any, b: Any) -> Any:

@@ -6,8 +6,7 @@ beta 1.1 and gamma 1.15, found for B0: alpha beta^2 gamma^2 is about 2, so work 
 B1 to B7 are rounded factors, not these powers; they are the data here.
 
 The published networks pad as TensorFlow does; torchvision's, and those here, on both sides alike.  Batch normalisation
-has eps 1e-3 and momentum 0.01 in B5 to B7, 1e-5 and 0.1 in the others, as in torchvision, whose weights for B0 to B4
-come from networks that had these.
+has eps 1e-3 and momentum 0.01 in B5 to B7, 1e-5 and 0.1 in the others, as in torchvision.
 """
 from __future__ import annotations
 
