@@ -9,11 +9,10 @@ A unit such as `eager/eager.pyx` becomes C once; that C file is compiled as `_ea
   TINYCNN_ANNOTATE=1              also write build/generated/tinycnn/_kernels/*/*.html: Python calls in yellow
   TINYCNN_DEBUG=1                 bounds checks, address and undefined-behaviour sanitisers
 """
-import filecmp
 import logging
 import os
 import platform
-import shutil
+import re
 import tempfile
 from pathlib import Path
 
@@ -36,7 +35,11 @@ ISAS = {
 TYPES = {"f32": [], "f64": ["-DTINYCNN_DOUBLE", "-O2"]}  # float64 checks gradients: it need not be fast, but small
 OPTIMISE = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-semantic-interposition",
             # gcc would leave the register tiles as calls, at a fifth of the speed
-            "-DCYTHON_INLINE=inline __attribute__((always_inline))"]
+            "-DKERNEL_INLINE=inline __attribute__((always_inline))"]
+# In the generated C: functions of ours that are to be inline; what reads the arguments of a call; and its body.
+SHAPES = ((re.compile(r"^static CYTHON_INLINE (?=.*__pyx_f_)", re.M), "static KERNEL_INLINE "),
+          (re.compile(r"^static PyObject \*(?=__pyx_pw_)", re.M), "static __attribute__((cold)) PyObject *"),
+          (re.compile(r"^static PyObject \*(?=__pyx_pf_)", re.M), "static __attribute__((noinline)) PyObject *"))
 # Without these an accumulator array of 28 vectors is not unrolled into registers (gcc only).  Value range propagation
 # rewrites conditions on the counters of such loops, and some of them then stay loops.
 UNROLL = ["--param=max-completely-peeled-insns=12000", "--param=max-completely-peel-times=64", "-fno-tree-vrp"]
@@ -134,8 +137,12 @@ def kernel_extension(unit, name, flags):
     """The generated C file of a unit, compiled under a name with more flags."""
     code, copy = GENERATED / KERNELS / unit / f"{unit}.c", GENERATED / f"{name}.c"
     # A copy of its own name, so that parallel builds do not share an object file; its date says what to compile again.
-    if not copy.exists() or not filecmp.cmp(code, copy, shallow=False):
-        shutil.copyfile(code, copy)
+    # What Cython needs for itself is to be small, not fast: it would be a third of the installation.
+    text = code.read_text()
+    for pattern, replacement in SHAPES:
+        text = pattern.sub(replacement, text)
+    if not copy.exists() or copy.read_text() != text:
+        copy.write_text(text)
     return Extension(f"tinycnn._kernels.{name}", [str(copy)], include_dirs=[str(KERNELS)],
                      depends=[str(header) for header in KERNELS.glob("*.h")],
                      extra_compile_args=[*flags, f"-DPyInit_{unit}=PyInit_{name}"])
