@@ -25,7 +25,8 @@ FACTS = {
                           options=MappingProxyType({"init_weights": False}), cut=cuts.inception_v3,
                           light=SMALL),
     # V4, and the residual V2: timm's tables of benchmarks; for the residual V1 no figure is known: counted
-    "inception_v4": Facts(42_679_816, 12254.0, 12280, "timm:inception_v4", size=299, cut=cuts.lighter, light=SMALL),
+    "inception_v4": Facts(42_679_816, 12254.0, 12280, "timm:inception_v4", size=299, cut=cuts.lighter, light=SMALL,
+                          learning_rate=0.005),
     "inception_resnet_v1": Facts(23_995_624, 6308.2, 6308, "facenet:InceptionResnetV1", size=299, cut=cuts.lighter,
                                  light=SMALL, **LATER),
     "inception_resnet_v2": Facts(55_843_464, 13155.8, 13180, "timm:inception_resnet_v2", size=299, cut=cuts.lighter,
