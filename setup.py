@@ -33,13 +33,12 @@ ISAS = {
     "arm64": {"neon": []},
 }
 TYPES = {"f32": [], "f64": ["-DTINYCNN_DOUBLE", "-O2"]}  # float64 checks gradients: it need not be fast, but small
-OPTIMISE = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-semantic-interposition",
-            # gcc would leave the register tiles as calls, at a fifth of the speed
-            "-DKERNEL_INLINE=inline __attribute__((always_inline))"]
-# In the generated C: functions of ours that are to be inline; what reads the arguments of a call; and its body.
-SHAPES = ((re.compile(r"^static CYTHON_INLINE (?=.*__pyx_f_)", re.M), "static KERNEL_INLINE "),
-          (re.compile(r"^static PyObject \*(?=__pyx_pw_)", re.M), "static __attribute__((cold)) PyObject *"),
-          (re.compile(r"^static PyObject \*(?=__pyx_pf_)", re.M), "static __attribute__((noinline)) PyObject *"))
+OPTIMISE = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-semantic-interposition"]
+SHAPES = (  # in the generated C: inline functions of ours; what reads the arguments of a call; its body (generated.h)
+    (re.compile(r"^static CYTHON_INLINE (?=.*__pyx_f_)", re.M), "static KERNEL_INLINE "),
+    (re.compile(r"^static PyObject \*(?=__pyx_pw_)", re.M), "static CALL_SMALL PyObject *"),
+    (re.compile(r"^static PyObject \*(?=__pyx_pf_)", re.M), "static KERNEL_BODY PyObject *"),
+)
 # Without these an accumulator array of 28 vectors is not unrolled into registers (gcc only).  Value range propagation
 # rewrites conditions on the counters of such loops, and some of them then stay loops.
 UNROLL = ["--param=max-completely-peeled-insns=12000", "--param=max-completely-peel-times=64", "-fno-tree-vrp"]
@@ -138,7 +137,7 @@ def kernel_extension(unit, name, flags):
     code, copy = GENERATED / KERNELS / unit / f"{unit}.c", GENERATED / f"{name}.c"
     # A copy of its own name, so that parallel builds do not share an object file; its date says what to compile again.
     # What Cython needs for itself is to be small, not fast: it would be a third of the installation.
-    text = code.read_text()
+    text = f'#include "generated.h"\n{code.read_text()}'
     for pattern, replacement in SHAPES:
         text = pattern.sub(replacement, text)
     if not copy.exists() or copy.read_text() != text:
