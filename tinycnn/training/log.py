@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..serialize.atomic import write_atomically
+
 Row = dict[str, float | str]
 
 
@@ -44,9 +46,7 @@ class CSVLog:
             raise ValueError(f"{self.path}: not a log of epochs, its columns are {columns}")
         kept = lines[:1] + [line for line in lines[1:] if int(_split(line)[columns.index("epoch")]) <= epochs]
         if kept != lines:
-            replacement = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-            replacement.write_text("".join(kept))
-            os.replace(replacement, self.path)
+            write_atomically(self.path, lambda file: file.write("".join(kept).encode()))
 
     def exists(self) -> bool:
         """Whether the file has anything in it."""

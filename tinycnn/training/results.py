@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._kernels import ISA, get_num_threads
+from ..serialize.atomic import write_atomically
 from ..versions import __version__
 
 
@@ -57,12 +57,8 @@ class RunFiles(NamedTuple):
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a document; a file that was there stays until this one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    text = json.dumps(document, indent=2) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def circumstances() -> dict[str, Any]:
