@@ -16,7 +16,9 @@ from .coders import (
     encode_grid,
     encode_logistic,
 )
+from .detector import Detector
 from .draw import class_colour, draw_detections
+from .inputs import Inputs
 from .matching import match_atss, match_boxes
 from .necks import (
     PAN,
@@ -46,7 +48,9 @@ __all__ = [
     "BiFPN",
     "Candidates",
     "Detections",
+    "Detector",
     "FeaturePyramidNetwork",
+    "Inputs",
     "LastLevelMaxPool",
     "LastLevelP6P7",
     "LitePAN",
