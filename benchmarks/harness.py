@@ -1,7 +1,8 @@
 """How every benchmark here measures: engines take turns within a round, the result is a ratio within rounds.
 
-These machines drift, so no time stands alone: in each round every engine runs a block of calls (the first of a block is
-thrown away: it pays for waking threads and cold caches), and a ratio compares the blocks of one round.
+These machines drift, so no time stands alone: in each round every engine runs a block of calls, and a ratio compares the
+blocks of one round.  Between blocks the machine rests: threads that wait awake for their next call (onnxruntime's do for
+50 ms) would take a core from whoever comes next.  Then each engine is called until its own threads and caches are awake.
 """
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from tinycnn._kernels import kernels
 
 STEADY, FEWEST, MOST_TRIES = 0.85, 3, 5
 PROBE_STEPS = 60_000  # a fifth of a millisecond
+REST, WARM_UP = 0.1, 0.03  # seconds
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Timing:
 
 def interleave(engines: Mapping[str, Callable[[], object]], rounds: int = 7, calls: int = 5,
                probe: Callable[[], float] | None = None) -> dict[str, Timing]:
-    """Time engines in turns: A B C A B C ...; `calls` timed calls each time, after one that is not.
+    """Time engines in turns: A B C A B C ...; `calls` timed calls each time, after a rest and calls that are not timed.
 
     probe: how fast the machine is at the moment.  It is asked after each engine; rounds in which it was ever below 0.85
     of its best (somebody else computes on the same core) are left out, and up to four times as many are run in their
@@ -51,7 +53,7 @@ def interleave(engines: Mapping[str, Callable[[], object]], rounds: int = 7, cal
     while len(speeds) < rounds or (probe and len(_steady(speeds)) < rounds and len(speeds) < MOST_TRIES * rounds):
         speeds.append(float("inf"))
         for name, run in engines.items():
-            run()
+            _warm_up(run)
             blocks[name].append(statistics.median(_time(run) for _ in range(calls)))
             speeds[-1] = min(speeds[-1], probe() if probe else 1.0)
     kept = _steady(speeds)
@@ -69,6 +71,15 @@ def fma_probe(threads: int) -> Callable[[], float]:
     module = kernels(np.dtype(np.float32))
     pool = ThreadPoolExecutor(threads)
     return lambda: threads * min(pool.map(module.probe_fma, [PROBE_STEPS] * threads))
+
+
+def _warm_up(run: Callable[[], object]) -> None:
+    """Rest, then call it at least once, until the time is up."""
+    time.sleep(REST)
+    until = time.perf_counter() + WARM_UP
+    run()
+    while time.perf_counter() < until:
+        run()
 
 
 def _time(run: Callable[[], object]) -> float:

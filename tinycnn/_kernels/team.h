@@ -15,8 +15,8 @@
 typedef struct {
     int arrived, generation;
     int asleep;                              /* threads that wait in the kernel */
-    int patience;                            /* microseconds that a thread waits awake */
-    char padding[48];                        /* a cache line of its own */
+    int *cpus;                               /* of each thread, the CPU that it was last seen on */
+    char padding[40];                        /* a cache line of its own */
 } Team;
 
 /* Threads of the parallel region that calls this. */
@@ -42,7 +42,18 @@ static inline double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-enum { PATIENCE = 64, LEAST_PATIENCE = 8 };   /* microseconds; the first: to put a thread to sleep and wake it again */
+enum { PATIENCE = 200 };                     /* microseconds awake: several times what waking a thread takes */
+
+/* Whether another thread was last seen on the CPU of thread t, which says so of itself. */
+static inline int shares_cpu(Team *team, int t, int threads) {
+#ifdef __linux__
+    int mine = sched_getcpu();
+    if (__atomic_load_n(team->cpus + t, __ATOMIC_RELAXED) != mine) __atomic_store_n(team->cpus + t, mine, __ATOMIC_RELAXED);
+    for (int i = 0; i < threads; i++)
+        if (i != t && __atomic_load_n(team->cpus + i, __ATOMIC_RELAXED) == mine) return 1;
+#endif
+    return 0;
+}
 
 static inline void team_sleep(Team *team, int generation) {
 #ifdef __linux__
@@ -62,28 +73,28 @@ static inline void team_wake(Team *team) {
 #endif
 }
 
-/* A barrier.  The last to arrive opens the next generation; the others look for it a while, then sleep: on a busy machine
- * the one that they wait for may not be running, or may stand in the queue of this very CPU.  Where waiting awake was in
- * vain the team has less patience the next time, where it was not, more again. */
-static inline void team_wait(Team *team, int threads) {
+/* A barrier.  The last to arrive opens the next generation; the others look for it as long as waking up takes, then sleep:
+ * on a busy machine the one that they wait for may not be running.  Where it may stand in the queue of this very CPU they
+ * sleep at once. */
+static inline void team_wait(Team *team, int t, int threads) {
     int generation = __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE);
+    int crowded = shares_cpu(team, t, threads);
     if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
         team->arrived = 0;
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_SEQ_CST);
         team_wake(team);
         return;
     }
-    int patience = __atomic_load_n(&team->patience, __ATOMIC_RELAXED);
     double until = 0;
     for (int i = 1; __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE) == generation; i++) {
-        relax();
-        if (i % 16) continue;                /* the clock costs as much as a look */
-        double now = seconds();
-        if (until == 0) until = now + 1e-6 * patience;
-        if (now < until) continue;
-        if (patience > LEAST_PATIENCE) __atomic_store_n(&team->patience, patience / 2, __ATOMIC_RELAXED);
+        if (!crowded) {
+            relax();
+            if (i % 16) continue;            /* the clock costs as much as a look */
+            double now = seconds();
+            if (until == 0) until = now + 1e-6 * PATIENCE;
+            if (now < until) continue;
+        }
         team_sleep(team, generation);
         return;
     }
-    if (patience < PATIENCE) __atomic_store_n(&team->patience, patience + LEAST_PATIENCE, __ATOMIC_RELAXED);
 }

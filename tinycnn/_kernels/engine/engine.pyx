@@ -19,9 +19,8 @@ include "../row_sums.pxi"
 
 cdef extern from "team.h" nogil:
     ctypedef struct Team:
-        int patience
-    enum: PATIENCE
-    void team_wait(Team *team, int threads)
+        int *cpus
+    void team_wait(Team *team, int t, int threads)
     int team_size()
     double seconds()
 

@@ -210,7 +210,7 @@ cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, d
     while i < count:
         run_op(ops + i, run, t, threads)
         if threads > 1:
-            team_wait(run.team, threads)
+            team_wait(run.team, t, threads)
         if times != NULL and t == 0:
             now = seconds()
             times[i] = now - before
@@ -241,13 +241,15 @@ cdef class Executor:
         self.ops, self.constants, self.tables, self.threads = ops, constants, tables, threads
         self.sizes, self.inputs = sizes, inputs
         memset(&self.team, 0, sizeof(Team))
-        self.team.patience = PATIENCE
+        self.team.cpus = <int *>malloc(threads*sizeof(int))
         self.io = <void **>malloc(sizes.shape[0]*sizeof(void *))
-        if self.io == NULL:
+        if self.io == NULL or self.team.cpus == NULL:
             raise MemoryError()
+        memset(self.team.cpus, 0xff, threads*sizeof(int))
 
     def __dealloc__(self):
         free(self.io)
+        free(self.team.cpus)
 
     cdef int find(self, list arrays) except -1:
         """Note where the caller's arrays lie; each must be contiguous, of its size, and writable if it is a result."""

@@ -111,7 +111,7 @@ cdef inline void winograd_band(const Op *g, const Run *run, ix memory, int t, in
         winograd_input(g, run.arena + g.x + (block*g.images + image)*g.h*g.wd*VW, v + item*VW, place_in, row,
                        q%g.kw*(A - 2) - g.left, A)
     if threads > 1:
-        team_wait(run.team, threads)
+        team_wait(run.team, t, threads)
     memset(&h, 0, sizeof(Op))
     h.k, h.blocks, h.rows, h.n, h.px, h.image_rows, h.ys = g.k, g.blocks, 1, tiles, VW, 1, tiles*VW
     h.py, h.mode, h.r, h.s, h.b, h.low, h.high = VW, -1, -1, -1, g.z, -INFINITY, INFINITY
@@ -122,7 +122,7 @@ cdef inline void winograd_band(const Op *g, const Run *run, ix memory, int t, in
         h.ahead = h.w + 2*VW*g.k
         product(&h, run, 0, 1)
     if threads > 1:
-        team_wait(run.team, threads)
+        team_wait(run.team, t, threads)
     for item in range(share(g.blocks*tiles, t, threads), share(g.blocks*tiles, t + 1, threads)):
         block, q = item//tiles, item%tiles
         image, row = (first + q//g.kw)//g.kh, (first + q//g.kw)%g.kh*(A - 2)
@@ -141,7 +141,7 @@ cdef inline void winograd(const Op *g, const Run *run, int t, int threads, int A
         return
     for band in range(bands):
         if threads > 1 and band > 0:
-            team_wait(run.team, threads)
+            team_wait(run.team, t, threads)
         first = band*g.rows
         winograd_band(g, run, g.t, t, threads, first, min(g.rows, total - first), A)
 

@@ -192,7 +192,7 @@ cdef void winograd_layer(const Op *g, const Run *run, int t, int threads) noexce
         points_of_rows(&source, &tiles, strip*tiles.rows, rows, 0, share(items, t, threads) if alone else 0,
                        share(items, t + 1, threads) if alone else items, g.top, g.left, False, s.frame, s.v, s.vs)
         if alone and threads > 1:
-            team_wait(run.team, threads)
+            team_wait(run.team, t, threads)
         while block < g.blocks:
             NB = panel_width(g.blocks - block)
             if not alone or share(panels, t, threads) <= number < share(panels, t + 1, threads):
