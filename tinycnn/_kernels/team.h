@@ -44,7 +44,7 @@ static inline double seconds(void) {
 
 enum { PATIENCE = 200 };                     /* microseconds awake: several times what waking a thread takes */
 
-/* Whether another thread was last seen on the CPU of thread t, which says so of itself. */
+/* Note where thread t runs; whether another thread was last seen on the same CPU. */
 static inline int shares_cpu(Team *team, int t, int threads) {
 #ifdef __linux__
     int mine = sched_getcpu();
@@ -53,6 +53,21 @@ static inline int shares_cpu(Team *team, int t, int threads) {
         if (i != t && __atomic_load_n(team->cpus + i, __ATOMIC_RELAXED) == mine) return 1;
 #endif
     return 0;
+}
+
+/* At the beginning of a plan a thread that is on the CPU of another moves away.  Left there the two would take turns for
+ * good: one sleeps whenever the other runs, so that the kernel sees no load to balance. */
+static inline void team_spread(Team *team, int t, int threads) {
+#ifdef __linux__
+    cpu_set_t allowed, others;
+    if (!shares_cpu(team, t, threads) || t == 0 || sched_getaffinity(0, sizeof allowed, &allowed)) return;
+    others = allowed;
+    for (int i = 0; i < threads; i++)
+        if (i != t && team->cpus[i] >= 0) CPU_CLR(team->cpus[i], &others);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others)) return;
+    sched_setaffinity(0, sizeof allowed, &allowed);
+    shares_cpu(team, t, threads);
+#endif
 }
 
 static inline void team_sleep(Team *team, int generation) {

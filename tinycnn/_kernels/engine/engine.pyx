@@ -20,6 +20,7 @@ include "../row_sums.pxi"
 cdef extern from "team.h" nogil:
     ctypedef struct Team:
         int *cpus
+    void team_spread(Team *team, int t, int threads)
     void team_wait(Team *team, int t, int threads)
     int team_size()
     double seconds()

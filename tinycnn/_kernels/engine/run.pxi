@@ -207,6 +207,8 @@ cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, d
     """One thread's part of every operation; the first thread notes how long each took, if asked."""
     cdef ix i = 0
     cdef double before = seconds() if times != NULL else 0, now
+    if threads > 1:
+        team_spread(run.team, t, threads)
     while i < count:
         run_op(ops + i, run, t, threads)
         if threads > 1:
