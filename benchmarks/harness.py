@@ -1,11 +1,13 @@
 """How every benchmark here measures: engines take turns within a round, the result is a ratio within rounds.
 
-These machines drift, so no time stands alone: in each round every engine runs a block of calls, and a ratio compares the
-blocks of one round.  Between blocks the machine rests: threads that wait awake for their next call (onnxruntime's do for
-50 ms) would take a core from whoever comes next.  Then each engine is called until its own threads and caches are awake.
+These machines drift, so no time stands alone: in each round every engine runs a block of calls, and a ratio compares
+the blocks of one round.  Between blocks the machine rests: threads that wait awake for their next call (those of
+onnxruntime do for 50 ms) would take a core from whoever comes next.  Then each engine is called until its own threads
+and caches are awake.
 """
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +19,7 @@ import numpy as np
 from tinycnn._kernels import kernels
 
 STEADY, FEWEST, MOST_TRIES = 0.85, 3, 5
+MOST_STOLEN = 0.02  # of the CPU time of a round, by other guests of the same host
 PROBE_STEPS = 60_000  # a fifth of a millisecond
 REST, WARM_UP = 0.1, 0.03  # seconds
 
@@ -42,20 +45,22 @@ class Timing:
 
 def interleave(engines: Mapping[str, Callable[[], object]], rounds: int = 7, calls: int = 5,
                probe: Callable[[], float] | None = None) -> dict[str, Timing]:
-    """Time engines in turns: A B C A B C ...; `calls` timed calls each time, after a rest and calls that are not timed.
+    """Time engines in turns: A B C A B C ...; `calls` timed calls each time, after a rest and some that are not timed.
 
-    probe: how fast the machine is at the moment.  It is asked after each engine; rounds in which it was ever below 0.85
-    of its best (somebody else computes on the same core) are left out, and up to four times as many are run in their
-    stead.  Where fewer than three are left all count.
+    probe: how fast the machine is at the moment, asked after each engine.  Rounds in which it was ever below 0.85 of
+    its best (somebody else computes on the same core), or in which the host took a CPU away for long, are left out, and
+    up to four times as many are run in their stead.  Where fewer than three are left all count.
     """
     blocks: dict[str, list[float]] = {name: [] for name in engines}
-    speeds: list[float] = []
+    speeds: list[float] = []  # of each round; 0 where CPU time was stolen
     while len(speeds) < rounds or (probe and len(_steady(speeds)) < rounds and len(speeds) < MOST_TRIES * rounds):
-        speeds.append(float("inf"))
+        speed, stolen, began = float("inf"), stolen_seconds(), time.perf_counter()
         for name, run in engines.items():
             _warm_up(run)
             blocks[name].append(statistics.median(_time(run) for _ in range(calls)))
-            speeds[-1] = min(speeds[-1], probe() if probe else 1.0)
+            speed = min(speed, probe() if probe else 1.0)
+        stolen = (stolen_seconds() - stolen) / (time.perf_counter() - began) / (os.cpu_count() or 1)
+        speeds.append(speed if stolen <= MOST_STOLEN else 0.0)
     kept = _steady(speeds)
     kept = kept if len(kept) >= FEWEST else list(range(len(speeds)))
     return {name: Timing(tuple(times[i] for i in kept)) for name, times in blocks.items()}
@@ -63,7 +68,16 @@ def interleave(engines: Mapping[str, Callable[[], object]], rounds: int = 7, cal
 
 def _steady(speeds: list[float]) -> list[int]:
     """The rounds in which the machine was about as fast as it ever was."""
-    return [i for i, speed in enumerate(speeds) if speed >= STEADY * max(speeds)]
+    return [i for i, speed in enumerate(speeds) if speed > 0 and speed >= STEADY * max(speeds)]
+
+
+def stolen_seconds() -> float:
+    """CPU time that this machine wanted and its host gave to others, since it was started; 0 where none says."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def fma_probe(threads: int) -> Callable[[], float]:

@@ -71,7 +71,8 @@ def measure(name: str, threads: int, arguments: argparse.Namespace) -> dict[str,
     share = 2 * multiply_adds(graph) / ours.best / peak
     ratios = {key: other.ratio(ours) for key, other in times.items() if key != "tinycnn"}
     cells = "  ".join(f"{key} {1e3 * times[key].median:7.2f} ({ratio:4.2f})" for key, ratio in ratios.items())
-    print(f"{name:20} {threads}  {1e3 * ours.median:7.2f} ms  peak {share:4.2f}  {cells}", flush=True)
+    print(f"{name:20} {threads}  {1e3 * ours.median:7.2f} ms  peak {share:4.2f}  {cells}"
+          f"  {len(ours.rounds)} rounds{' of an unsteady machine' * (len(ours.rounds) > arguments.rounds)}", flush=True)
     return ratios
 
 
