@@ -27,7 +27,7 @@ UNITS = ("eager", "losses", "engine")
 GENERATED = Path("build/generated-debug" if DEBUGGING else "build/generated")
 FLAGS = Path("build/flags.txt")  # changes when the compiler or its flags do; whatever is older is compiled again
 ISAS = {
-    "x86_64": {"generic": [],
+    "x86_64": {"generic": ["-O2"],  # for processors from before 2013: small rather than fast
                "avx2": ["-mavx2", "-mfma"],
                "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]},
     "arm64": {"neon": []},
@@ -125,11 +125,11 @@ def kernel_extensions():
 def types(unit, isa):
     """The element types that a unit is built for: the engine runs in float32, and in float64 for its developers.
 
-    AVX2 does without float64, for the sake of the installation's size, where the generic build is there to do it.
+    Where there is a generic build it alone has float64, for the sake of the installation's size.
     """
-    wanted = unit != "engine" or os.environ.get("TINYCNN_ENGINE_F64") == "1"
-    spared = isa == "avx2" and "generic" in isas()
-    return TYPES if wanted and not spared else {"f32": TYPES["f32"]}
+    developing = os.environ.get("TINYCNN_ENGINE_F64") == "1"
+    spared = isa != "generic" and "generic" in isas() and not (developing and isa == "avx512")
+    return TYPES if (unit != "engine" or developing) and not spared else {"f32": TYPES["f32"]}
 
 
 def kernel_extension(unit, name, flags):
