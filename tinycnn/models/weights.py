@@ -10,7 +10,9 @@ from typing import Any
 
 from ..nn import Module, StateDictError
 from ..serialize import CheckpointError, load
+from ..serialize.darknet import has_darknet_header
 from .backbone import Backbone
+from .darknet_files import darknet_state
 from .published import WEIGHTS, Preprocessing, Weights, WeightsNotFound
 
 __all__ = ["WEIGHTS", "Preprocessing", "Weights", "WeightsNotFound", "load_pretrained", "load_weights",
@@ -44,7 +46,8 @@ def load_pretrained(model: Backbone, name: str, download: bool = False) -> Weigh
     if not digest.startswith(weights.sha256):
         raise CheckpointError(f"{path}: its SHA-256 begins with {digest[:8]}, expected {weights.sha256[:8]}: "
                               "the file is damaged or another one")
-    _load_into(model, _completed(model, _renamed(model, load(path)), weights), path)
+    state = _state(model, path)
+    _load_into(model, _completed(model, state, weights) if isinstance(model, Backbone) else state, path)
     log.info("weights of %s: licence %s; %s", name, weights.licence, weights.source)
     return weights
 
@@ -61,16 +64,22 @@ def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> d
 
 
 def load_weights(model: Module, path: str | os.PathLike[str], other_classes: bool = False) -> None:
-    """Load a file of weights into `model`: `.npz`, `.safetensors`, torch's `.pth` or `.pt`.
+    """Load a file of weights into `model`: `.npz`, `.safetensors`, torch's `.pth` or `.pt`, Darknet's `.weights`.
 
-    Its names may be the model's own or those of the published weights in `WEIGHTS`.  other_classes: the file may be of
+    Its names may be the model's own or those of the published weights in `WEIGHTS`; Darknet's has none, and must hold
+    just as many numbers as the model.  other_classes: the file may be of
     another number of classes than the model, a Backbone, whose last layer then stays as it is.  Raises CheckpointError
     for a file that is damaged or does not fit, FileNotFoundError where there is none; the model then is as it was.
     """
-    state = _renamed(model, load(path))
+    state = _state(model, path)
     if other_classes:
         state |= _unlike(model, state)
     _load_into(model, state, path)
+
+
+def _state(model: Module, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a file means for `model`, by our names."""
+    return darknet_state(model, path) if has_darknet_header(path) else _renamed(model, load(path))
 
 
 def _unlike(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:
