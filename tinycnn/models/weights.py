@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..nn import Module, StateDictError
@@ -30,7 +31,7 @@ def preprocessing(name: str) -> Preprocessing:
     return WEIGHTS[name].preprocessing if name in WEIGHTS else Preprocessing()
 
 
-def load_pretrained(model: Backbone, name: str, download: bool = False) -> Weights:
+def load_pretrained(model: Any, name: str, download: bool = False) -> Weights:
     """Load the known weights of the network `name` into `model`; returns where they come from.
 
     download: let the file be fetched where it is not here, see `Weights.path`.  Where the model has another number of
@@ -46,10 +47,19 @@ def load_pretrained(model: Backbone, name: str, download: bool = False) -> Weigh
     if not digest.startswith(weights.sha256):
         raise CheckpointError(f"{path}: its SHA-256 begins with {digest[:8]}, expected {weights.sha256[:8]}: "
                               "the file is damaged or another one")
-    state = _state(model, path)
-    _load_into(model, _completed(model, state, weights) if isinstance(model, Backbone) else state, path)
+    classifier = isinstance(model, Backbone)
+    _load_into(model, _completed(model, _state(model, path), weights) if classifier else _whole(model, path, weights),
+               path)
     log.info("weights of %s: licence %s; %s", name, weights.licence, weights.source)
     return weights
+
+
+def _whole(model: Any, path: Path, weights: Weights) -> dict[str, Any]:
+    """The values of a file for a detector, which has to be of as many classes."""
+    if model.num_classes != weights.num_classes:
+        raise CheckpointError(f"{path}: the weights are of {weights.num_classes} classes, the network is of "
+                              f"{model.num_classes}")
+    return _state(model, path)
 
 
 def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
