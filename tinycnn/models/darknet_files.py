@@ -82,7 +82,7 @@ def darknet_state(model: Module, path: str | os.PathLike[str], cfg: str | os.Pat
     or too long, and for a configuration of another network, naming the first layer that differs.
     """
     parts, state = _parts_and_state(model)
-    layers = [part.stored(state) for part in parts]
+    layers = [part.stored(state)._replace(name=f"{part.layer} ({i})") for i, part in enumerate(parts)]
     if cfg is not None:
         _require_same(layers, stored_layers(read_cfg(cfg)), type(model).__name__, os.fspath(cfg))
     _, numbers = read_darknet(path)
@@ -98,12 +98,17 @@ def darknet_state(model: Module, path: str | os.PathLike[str], cfg: str | os.Pat
 
 def _require_same(ours: list[Stored], theirs: list[Stored], model: str, cfg: str) -> None:
     for own, other in zip(ours, theirs):
-        if own[1:] != other[1:]:
+        if (_extents(own), own.normalised) != (_extents(other), other.normalised):
             raise CheckpointError(f"{cfg} is of another network than {model}: {other.name} has {_said(other)}, "
                                   f"{own.name} {_said(own)}")
     if len(ours) != len(theirs):
         raise CheckpointError(f"{cfg} is of another network than {model}: it has {len(theirs)} layers with weights, "
                               f"expected {len(ours)}")
+
+
+def _extents(layer: Stored) -> tuple[int, ...]:
+    """A linear layer and a convolution of 1x1 are stored alike."""
+    return layer.shape[:2] if layer.shape[2:] == (1, 1) else layer.shape
 
 
 def _said(layer: Stored) -> str:

@@ -48,7 +48,7 @@ def is_darknet(head: bytes) -> bool:
     >>> is_darknet(bytes([0, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0])), is_darknet(b"PK")
     (True, False)
     """
-    return len(head) >= _VERSION.size and _VERSION.unpack_from(head)[:2] in VERSIONS
+    return head.startswith(tuple(struct.pack("<2i", *version) for version in VERSIONS))
 
 
 def has_darknet_header(path: str | os.PathLike[str]) -> bool:
@@ -83,13 +83,11 @@ def _read(file: IO[bytes], size: int) -> tuple[DarknetHeader, np.ndarray]:
     if not is_darknet(head):
         raise CheckpointError("not a .weights file of Darknet, which begins with a version of 0.1 or 0.2: "
                               f"this one begins with {head!r}")
-    major, minor, revision = _VERSION.unpack(head)
-    seen = _SEEN[minor]
-    rest = file.read(seen.size)
-    if len(rest) < seen.size:
-        raise CheckpointError(f"the header of version {major}.{minor} takes {_VERSION.size + seen.size} bytes, "
-                              f"the file has {size}")
-    header = DarknetHeader(major, minor, revision, *seen.unpack(rest))
+    seen = _SEEN[head[4]]
+    head += file.read(seen.size)
+    if len(head) < _VERSION.size + seen.size:
+        raise CheckpointError(f"the header takes {_VERSION.size + seen.size} bytes, the file has {size}")
+    header = DarknetHeader(*_VERSION.unpack_from(head), *seen.unpack_from(head, _VERSION.size))
     if (size - header.nbytes) % NUMBER.itemsize:
         raise CheckpointError(f"the {size - header.nbytes:,} bytes behind the header are no whole float32 numbers: the "
                               "file is cut off")
