@@ -106,7 +106,8 @@ def test_decoding_agrees_with_the_formulas(name):
     """Box by box, without the short cut by objectness; Redmon and Farhadi, 2018, figure 2."""
     net = small(name, score_threshold=0.3, iou_threshold=1.0, max_detections=10_000)
     rng = np.random.default_rng(0)
-    raw = [rng.normal(0, 1.5, (1, net.outputs(s), 64 // s.stride, 64 // s.stride)).astype(np.float32) for s in net.scales]
+    raw = [rng.normal(0, 1.5, (1, net.outputs(s), 64 // s.stride, 64 // s.stride)).astype(np.float32)
+           for s in net.scales]
     expected = []
     for scale, of_map in zip(net.scales, raw):
         t = of_map.astype(np.float64).reshape(len(scale.anchors), 8, *of_map.shape[2:])
@@ -219,13 +220,13 @@ def test_a_planned_step_is_an_eager_one(name):
 def test_multi_scale_training_on_planned_steps():
     """Redmon and Farhadi, 2017, section 2: the size changes from step to step."""
     net = small("yolov3_tiny")
-    step, sizes = None, [64, 96, 64, 128]
+    optimizer, step, sizes = optim.SGD(net.parameters(), lr=1e-3), None, [64, 96, 64, 128]
     for i, size in enumerate(sizes):
         net.size = (size, size)
         x, boxes, labels = squares(2, size, seed=i)
         dense = net.encode(boxes, labels)
         assert dense[0].shape[2:] == (size // 32, size // 32)
-        step = step or tinycnn.compile_training_step(net, net.criterion, optim.SGD(net.parameters(), lr=1e-3), (x, dense))
+        step = step or tinycnn.compile_training_step(net, net.criterion, optimizer, (x, dense))
         assert np.isfinite(step(x, dense))
         found = net.postprocess(net(x))
         assert all((one.boxes <= size).all() for one in found)
