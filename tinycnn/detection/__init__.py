@@ -18,8 +18,11 @@ from .coders import (
 )
 from .detector import Detector
 from .draw import class_colour, draw_detections
+from .files import Description, load_into, read_detector, save_detector
+from .finder import Finder
 from .inputs import Inputs
 from .matching import match_atss, match_boxes
+from .names import class_names
 from .necks import (
     PAN,
     FeaturePyramidNetwork,
@@ -47,9 +50,11 @@ __all__ = [
     "SSD_VARIANCES",
     "BiFPN",
     "Candidates",
+    "Description",
     "Detections",
     "Detector",
     "FeaturePyramidNetwork",
+    "Finder",
     "Inputs",
     "LastLevelMaxPool",
     "LastLevelP6P7",
@@ -63,6 +68,7 @@ __all__ = [
     "box_convert",
     "class_candidates",
     "class_colour",
+    "class_names",
     "clip_boxes_to_image",
     "decode_deltas",
     "decode_distances",
@@ -82,6 +88,7 @@ __all__ = [
     "grid_points",
     "kmeans_anchors",
     "level_candidates",
+    "load_into",
     "match_atss",
     "match_boxes",
     "match_points",
@@ -90,8 +97,10 @@ __all__ = [
     "nms",
     "pad_truths",
     "prior_bias",
+    "read_detector",
     "remove_small_boxes",
     "sample_matches",
+    "save_detector",
     "soft_nms",
     "square_anchors",
     "ssd_scales",
