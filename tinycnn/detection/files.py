@@ -19,6 +19,7 @@ from ..models import create_model
 from ..nn import StateDictError
 from ..serialize import CheckpointError, load, save
 from .detector import Detector
+from .yolo_anchors import YOLOScale
 
 MEMBER, FORMAT = "detector", "tinycnn detector 1"
 HALF = np.dtype(np.float16)
@@ -44,7 +45,7 @@ class Description:
         Raises ValueError for an unknown name, an option that its function does not take, or another number of classes.
         """
         try:
-            detector = create_model(self.model, **self.options)
+            detector = create_model(self.model, **_unfolded(self.options))
         except TypeError as error:  # an option that the network's function does not take
             raise ValueError(f"{self.model}: {error}") from error
         if not isinstance(detector, Detector):
@@ -53,6 +54,13 @@ class Description:
             raise ValueError(f"{self.model}: names of {len(self.classes)} classes for a network of "
                              f"{detector.num_classes}")
         return detector
+
+
+def _unfolded(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the functions take them; JSON has lists in the place of a YOLO's scales."""
+    if not isinstance(options.get("scales"), list):
+        return dict(options)
+    return {**options, "scales": tuple(YOLOScale(*scale) for scale in options["scales"])}
 
 
 def save_detector(path: str | os.PathLike[str], detector: Detector, description: Description,

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import random
 from ..data.detection_tasks import SCENES, DetectionTask, annotated, scenes
-from ..detection import Description, Detector, load_into, read_detector
+from ..detection import Description, Detector, YOLOScale, kmeans_anchors, load_into, read_detector
 from .detection_recipe import DetectionRecipe
 from .detector import train_detector
 from .engines import Engine
@@ -17,6 +19,7 @@ from .progress import Choice
 from .results import RunFiles
 
 SCENE_SIZE = 160  # pixels
+MOST_FITTED = 1000  # images whose boxes anchors are fitted to
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,15 @@ class DetectorChoice:
     """A registered detector, options of its function, and a file of weights to begin with.
 
     size: of the images that it sees, pixels of a side; backbone: a registered network's name; both as the function has
-    them where None.  Raises ValueError for an option that the data decide.
+    them where None.  fit_anchors: of a YOLO, k-means anchors of the boxes to train on in place of its own.  Raises
+    ValueError for an option that the data decide.
     """
 
     model: str
     weights: str | None = None
     backbone: str | None = None
     size: int | None = None
+    fit_anchors: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,7 +46,10 @@ class DetectorChoice:
         """What is to be built for the classes of a task."""
         chosen = {"size": self.size, "backbone": self.backbone}
         options = {**self.options, **{name: value for name, value in chosen.items() if value is not None}}
-        return Description(self.model, {**options, "num_classes": len(task.classes)}, task.classes, task.category_ids)
+        found = Description(self.model, {**options, "num_classes": len(task.classes)}, task.classes, task.category_ids)
+        if not self.fit_anchors:
+            return found
+        return replace(found, options={**found.options, "scales": fitted_scales(found.build(), task)})
 
     def build(self, task: DetectionTask) -> tuple[Detector, Description, list[str]]:
         """The detector, what it is, and the names of parameters that the file of weights has in another shape.
@@ -53,6 +61,24 @@ class DetectorChoice:
         unlike = [] if self.weights is None else load_into(detector, read_detector(self.weights)[0], self.weights,
                                                            other_classes=True)
         return detector, description, unlike
+
+
+def fitted_scales(detector: Any, task: DetectionTask) -> list[Any]:
+    """As many k-means anchors of the boxes to train on as a YOLO has, the largest where its stride is, as plain values.
+
+    Raises ValueError for a detector without anchors of that kind.
+    """
+    scales = getattr(detector, "scales", ())
+    if not scales or not all(isinstance(scale, YOLOScale) for scale in scales):
+        raise ValueError(f"fit_anchors: {type(detector).__name__} has no anchors that are found by k-means")
+    chosen = np.random.default_rng(0).permutation(len(task.train))[:MOST_FITTED]
+    placed = [detector.inputs.placement(sample.size, detector.size).onto(sample.boxes)
+              for sample in map(task.train.__getitem__, map(int, chosen))]
+    boxes = np.concatenate(placed)
+    anchors, _ = kmeans_anchors(boxes[:, 2:] - boxes[:, :2], sum(len(scale.anchors) for scale in scales))
+    order = iter(np.round(anchors, 1).tolist())
+    found = {scale.stride: [next(order) for _ in scale.anchors] for scale in sorted(scales)}
+    return [[scale.stride, found[scale.stride], scale.scale_xy] for scale in scales]
 
 
 @dataclass(frozen=True)
