@@ -16,7 +16,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..data.images import load_image
-from ..models import load_weights
+from ..models import list_models, load_weights
 from ..serialize import CheckpointError
 from .detector import arrays
 from .files import Description, load_into, read_detector
@@ -100,6 +100,9 @@ def _weights(model: str | None, weights: str | os.PathLike[str] | None) -> Path:
     if weights is not None:
         return Path(weights)
     if model is not None:
+        known = list_models(task="detection")
+        if model not in known:
+            raise ValueError(f"{model} is no detector; there are {', '.join(known)}")
         raise FileNotFoundError(f"{model}: no weights are known for this detector; name a file (--weights FILE)")
     if not SHIPPED.is_file():
         raise FileNotFoundError("this installation of tinycnn comes without a trained detector; name a file (--weights "
