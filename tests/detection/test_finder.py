@@ -49,7 +49,7 @@ def test_halves_take_half_the_bytes_and_are_read_back(tmp_path):
     load_into(other, state, "half.npz")
     np.testing.assert_allclose(other.trunk[0].weight.numpy(), detector.trunk[0].weight.numpy(), rtol=1e-3, atol=1e-6)
     detector.classes.bias.data[0] = 1e6
-    with pytest.raises(ValueError, match="classes.bias holds 1e"):
+    with pytest.raises(ValueError, match=r"classes.bias holds 1e"):
         save_detector(tmp_path / "half.npz", detector, ABOUT, half=True)
 
 
@@ -67,7 +67,7 @@ def test_scales_of_a_yolo_come_back_as_they_were(tmp_path):
                                   json.dumps({"format": "tinycnn detector 1", "model": "x"}).encode()])
 def test_a_damaged_description_is_said(tmp_path, said):
     tinycnn.save({MEMBER: np.frombuffer(said, np.uint8)}, tmp_path / "bad.npz")
-    with pytest.raises(CheckpointError, match="bad.npz: not a description of a detector"):
+    with pytest.raises(CheckpointError, match=r"bad.npz: not a description of a detector"):
         read_detector(tmp_path / "bad.npz")
 
 
@@ -102,7 +102,7 @@ def test_it_reads_photos(file, tmp_path):
     found = Finder(weights=file)
     np.testing.assert_array_equal(found([tmp_path / "a.png"])[0].boxes, found([IMAGE])[0].boxes)
     (tmp_path / "b.png").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match="b.png"):
+    with pytest.raises(ImageError, match=r"b.png"):
         found([tmp_path / "b.png"])
 
 
@@ -139,7 +139,7 @@ def test_weights_that_are_no_numbers_are_said(tmp_path):
     detector = shaken()
     detector.sides.bias.data[0] = np.nan
     save_detector(tmp_path / "nan.npz", detector, ABOUT)
-    with pytest.raises(CheckpointError, match="nan.npz: the network's answer is not a number"):
+    with pytest.raises(CheckpointError, match=r"nan.npz: the network's answer is not a number"):
         Finder(weights=tmp_path / "nan.npz").find(IMAGE)
 
 

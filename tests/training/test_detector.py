@@ -136,7 +136,7 @@ def test_between_tests_there_are_no_measures_and_the_last_epoch_is_tested(tmp_pa
 def test_a_run_in_the_way_is_left_alone(tmp_path):
     train(tmp_path)
     before = (tmp_path / "checkpoint.npz").read_bytes()
-    with pytest.raises(FileExistsError, match="checkpoint.npz exists"):
+    with pytest.raises(FileExistsError, match=r"checkpoint.npz exists"):
         train(tmp_path)
     with pytest.raises(CheckpointError, match="batch_size=4"):
         train(tmp_path, DetectionRecipe(epochs=3, batch_size=6, lr=0.01, ema=0.5), resume=True)
