@@ -1,7 +1,7 @@
 """Detection: boxes, their codes, anchors, assignment, necks, what makes detections of a network's output,
 how good they are, and how they look in the picture.
 """
-from . import metrics
+from . import detectors, metrics
 from .anchors import anchor_boxes, default_boxes, grid_points, square_anchors, ssd_scales
 from .bifpn import EFFICIENTDET, BiFPN
 from .boxes import box_convert, clip_boxes_to_image, remove_small_boxes
@@ -19,6 +19,7 @@ from .coders import (
 from .detector import Detector
 from .draw import class_colour, draw_detections
 from .inputs import Inputs
+from .map_sizes import map_sizes
 from .matching import match_atss, match_boxes
 from .necks import (
     PAN,
@@ -70,6 +71,7 @@ __all__ = [
     "decode_logistic",
     "default_boxes",
     "dense_targets",
+    "detectors",
     "diou_nms",
     "draw_detections",
     "encode_deltas",
@@ -81,6 +83,7 @@ __all__ = [
     "grid_points",
     "kmeans_anchors",
     "level_candidates",
+    "map_sizes",
     "match_atss",
     "match_boxes",
     "match_points",
