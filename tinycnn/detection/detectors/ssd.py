@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ...models.registry import register_model
 from ...models.vgg import TABLE, VGG
 from ...nn import Conv2d, MaxPool2d, Module, ModuleList, Parameter, ReLU, Sequential, init
 from ...tensor import Tensor
-from ..anchors import SSD300_RATIOS, SSD300_SCALES, SSD300_STEPS, default_boxes
+from ..anchors import SSD300_RATIOS, SSD300_SCALES, SSD300_STEPS, GridSizes, default_boxes
 from ..boxes import clip_boxes_to_image
 from ..coders import SSD_VARIANCES, decode_deltas, encode_deltas
 from ..detector import Detector
@@ -37,7 +37,7 @@ Raw = dict[str, Tensor]
 L2_SCALE = 20.0  # what the weights of L2 normalisation begin at: section 3.1
 FC7 = 1024  # channels of fc6 and fc7, convolutions here
 EXTRAS = ((256, 512, 2), (128, 256, 2), (128, 256, 1), (128, 256, 1))  # figure 2: of 1x1, of 3x3, stride
-BGR_MEAN = (0.48235, 0.45882, 0.40784)  # of red, green, blue; images are 0 to 255 about it
+MEAN = (0.48235, 0.45882, 0.40784)  # of red, green, blue; images are 0 to 255 about it
 
 
 def start_xavier(module: Module) -> None:
@@ -78,46 +78,73 @@ def predictor(in_channels: int, outputs: int) -> Module:
     return Conv2d(in_channels, outputs, 3, padding=1).apply(start_xavier)
 
 
+class DefaultBoxes(NamedTuple):
+    """What default boxes a network has: grids, size -> (P, 4), as `default_boxes` makes them.
+
+    ratios, scales, steps: see there.  size: for which steps are; with another one, boxes are evenly spaced.  lowest: of
+    the first map's boxes the one square has this scale, as in TensorFlow's SSDLite; None: there are two squares.
+
+    >>> DefaultBoxes(((2,), (2,)), (0.3, 0.6, 1.0), lowest=0.1)([(2, 2), (1, 1)], (64, 64)).shape
+    (16, 4)
+    """
+
+    ratios: Sequence[Sequence[float]]  # of each map
+    scales: Sequence[float]
+    steps: Sequence[float] | None = None
+    size: tuple[int, int] | None = None
+    lowest: float | None = None
+
+    @property
+    def per_cell(self) -> list[int]:
+        """Boxes in each cell of each map."""
+        first, *rest = (2 + 2 * len(of_map) for of_map in self.ratios)
+        return [first if self.lowest is None else first - 1, *rest]
+
+    def __call__(self, grids: GridSizes, size: tuple[int, int]) -> np.ndarray:
+        steps = self.steps if size == self.size else None
+        boxes = default_boxes(grids, size, self.ratios, self.scales, steps)
+        if self.lowest is None:
+            return boxes
+        following = self.lowest**2 / self.scales[0]  # of which and the first scale `lowest` is the geometric mean
+        first = default_boxes(grids[:1], size, self.ratios[:1], (self.scales[0], following))
+        first = first.reshape(-1, self.per_cell[0] + 1, 4)
+        return np.concatenate([first[:, 1:].reshape(-1, 4), boxes[first.size // 4:]])
+
+
 class SSD(Detector):
     """SSD on any network that gives a list of maps and has their `channels`.
 
     raw: "cls_logits" (N, P, 1 + C), background first, and "bbox_regression" (N, P, 4), of P default boxes.  dense: what
     `losses.MultiBoxLoss` takes, labels (N, P) and encoded boxes (N, P, 4).
 
-    ratios, scales, steps: see `default_boxes`; steps are for the size that is given here, another one that `size` is
-    set to has evenly spaced boxes.  predictor: makes the layers of a map's heads.  top_k: boxes of each class that
-    suppression is shown.  options: `Detector`.
+    boxes: of each map.  predictor: makes the layers of a map's heads.  top_k: boxes of each class that suppression is
+    shown.  options: `Detector`.
 
     >>> from tinycnn import models
     >>> net = SSD(models.shufflenet_v2_x0_5(features_only=True, out_indices=(3, 4)), 20, 96,
-    ...           ((2,), (2,)), (0.3, 0.6, 1.0))
+    ...           DefaultBoxes(((2,), (2,)), (0.3, 0.6, 1.0)))
     >>> {name: y.shape for name, y in net(np.zeros((1, 3, 96, 96), np.float32)).items()}
     {'cls_logits': (1, 180, 21), 'bbox_regression': (1, 180, 4)}
     """
 
     divisor: ClassVar[int] = 1
 
-    def __init__(self, backbone: Module, num_classes: int, size: int | tuple[int, int], ratios: Sequence[Sequence[float]],
-                 scales: Sequence[float], steps: Sequence[float] | None = None, predictor: Predictor = predictor,
-                 top_k: int = 400, score_threshold: float = 0.01, iou_threshold: float = 0.45,
-                 max_detections: int = 200, inputs: Inputs | None = None) -> None:
+    def __init__(self, backbone: Any, num_classes: int, size: int | tuple[int, int], boxes: DefaultBoxes,
+                 predictor: Predictor = predictor, top_k: int = 400, score_threshold: float = 0.01,
+                 iou_threshold: float = 0.45, max_detections: int = 200, inputs: Inputs | None = None) -> None:
         super().__init__(num_classes, size, inputs, score_threshold, iou_threshold, max_detections)
-        self.ratios, self.scales, self.top_k = ratios, scales, top_k
-        self.steps = {} if steps is None else {self.size: steps}
-        self.backbone: Any = backbone
-        self.head = SSDHead(predictor, self.backbone.channels, [2 + 2 * len(of_map) for of_map in ratios],
-                            1 + num_classes)
+        self.boxes, self.top_k = boxes, top_k
+        self.backbone = backbone
+        self.head = SSDHead(predictor, backbone.channels, boxes.per_cell, 1 + num_classes)
         self.loss = MultiBoxLoss()
-        self._boxes: dict[tuple[int, int], np.ndarray] = {}
+        self._made: dict[tuple[int, int], np.ndarray] = {}
 
     @property
     def default_boxes(self) -> np.ndarray:
         """(P, 4), xyxy in pixels, of the size that is set."""
-        if self.size not in self._boxes:
-            grids = map_sizes(self.backbone, self.size)
-            self._boxes[self.size] = default_boxes(grids, self.size, self.ratios, self.scales,
-                                                   self.steps.get(self.size))
-        return self._boxes[self.size]
+        if self.size not in self._made:
+            self._made[self.size] = self.boxes(map_sizes(self.backbone, self.size), self.size)
+        return self._made[self.size]
 
     def forward(self, x: Tensor) -> Raw:
         return self.head(self.backbone(x))
@@ -129,13 +156,14 @@ class SSD(Detector):
         return self.loss(raw["cls_logits"], raw["bbox_regression"], *dense)
 
     def decode(self, raw: Any) -> list[Detections]:
-        boxes = decode_offsets(raw["bbox_regression"], self.default_boxes, self.size)
-        scores = probabilities(raw["cls_logits"])
-        return [self._detections(*of_image) for of_image in zip(boxes, scores)]
+        require_places(raw["bbox_regression"], self.default_boxes, self.size)
+        return [self._decode_image(*of_image) for of_image in zip(raw["cls_logits"], raw["bbox_regression"])]
 
-    def _detections(self, boxes: np.ndarray, scores: np.ndarray) -> Detections:
-        found = multiclass_nms(boxes, scores, self.score_threshold, self.iou_threshold, self.top_k,
-                               self.max_detections, first_label=1)
+    def _decode_image(self, logits: np.ndarray, offsets: np.ndarray) -> Detections:
+        rows = promising(logits, self.score_threshold)
+        boxes = decode_deltas(offsets[rows], self.default_boxes[rows], SSD_VARIANCES)
+        found = multiclass_nms(clip_boxes_to_image(boxes, self.size), probabilities(logits[rows]), self.score_threshold,
+                               self.iou_threshold, self.top_k, self.max_detections, first_label=1)
         return found._replace(labels=found.labels - 1)
 
 
@@ -157,12 +185,23 @@ def ssd_targets(boxes: Sequence[Any], labels: Sequence[Any], anchors: np.ndarray
     return (found + 1) % (classes + 1), encode_deltas(np.where(there, truths, anchors), anchors, SSD_VARIANCES)
 
 
-def decode_offsets(offsets: np.ndarray, anchors: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (N, P, 4) within an image of size (height, width), from offsets (N, P, 4) of boxes (P, 4) or (N, P, 4)."""
-    if offsets.shape[-2] != anchors.shape[-2]:
-        raise ValueError(f"SSD: raw heads of {offsets.shape[-2]} default boxes, but a network of size {size} has "
-                         f"{anchors.shape[-2]}")
-    return clip_boxes_to_image(decode_deltas(offsets, anchors, SSD_VARIANCES), size)
+def require_places(raw: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> None:
+    """Refuse raw heads (N, P, ...) of other default boxes than those of the size that is set."""
+    if raw.shape[1] != len(boxes):
+        raise ValueError(f"SSD: raw heads of {raw.shape[1]} default boxes, but a network of size {size} has "
+                         f"{len(boxes)}")
+
+
+def promising(logits: np.ndarray, score_threshold: float) -> np.ndarray:
+    """Which of P places may have a class whose probability exceeds a threshold; logits: (P, 1 + C), background first.
+
+    A class is less likely than e to the power of its logit over the background's: most places are settled by that.
+
+    >>> promising(np.array([[9.0, 0.0, 1.0], [2.0, 0.0, 1.0]]), 0.01).tolist()
+    [1]
+    """
+    with np.errstate(divide="ignore"):
+        return np.flatnonzero(logits[:, 1:].max(1) - logits[:, 0] > np.log(score_threshold))
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -215,6 +254,9 @@ def extra_block(in_channels: int, middle: int, out_channels: int, stride: int) -
                       Conv2d(middle, out_channels, 3, stride, padding=stride - 1), ReLU()).apply(start_xavier)
 
 
+SSD300_BOXES = DefaultBoxes(SSD300_RATIOS, SSD300_SCALES, SSD300_STEPS, (300, 300))
+
+
 @partial(register_model, task="detection")
 def ssd300_vgg16(num_classes: int = 90, size: int | tuple[int, int] = 300, inputs: Inputs | None = None,
                  **options: Any) -> SSD:
@@ -223,5 +265,5 @@ def ssd300_vgg16(num_classes: int = 90, size: int | tuple[int, int] = 300, input
     size: at least 268, so that something is left of the last map.  options: score_threshold 0.01, iou_threshold 0.45,
     max_detections 200, top_k 400.
     """
-    return SSD(VGGMaps(VGG(TABLE[16], features_only=True)), num_classes, size, SSD300_RATIOS, SSD300_SCALES,
-               SSD300_STEPS, inputs=inputs or Inputs(mean=BGR_MEAN, std=1 / 255), **options)
+    return SSD(VGGMaps(VGG(TABLE[16], features_only=True)), num_classes, size, SSD300_BOXES,
+               inputs=inputs or Inputs(mean=MEAN, std=1 / 255), **options)
