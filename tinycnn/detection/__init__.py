@@ -21,6 +21,7 @@ from .draw import class_colour, draw_detections
 from .files import Description, load_into, read_detector, save_detector
 from .finder import Finder
 from .inputs import Inputs
+from .map_sizes import map_sizes
 from .matching import match_atss, match_boxes
 from .names import class_names
 from .necks import (
@@ -89,6 +90,7 @@ __all__ = [
     "kmeans_anchors",
     "level_candidates",
     "load_into",
+    "map_sizes",
     "match_atss",
     "match_boxes",
     "match_points",
