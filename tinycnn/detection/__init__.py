@@ -1,7 +1,7 @@
 """Detection: boxes, their codes, anchors, assignment, necks, what makes detections of a network's output,
 how good they are, and how they look in the picture.
 """
-from . import metrics
+from . import detectors, metrics
 from .anchors import anchor_boxes, default_boxes, grid_points, square_anchors, ssd_scales
 from .bifpn import EFFICIENTDET, BiFPN
 from .boxes import box_convert, clip_boxes_to_image, remove_small_boxes
@@ -32,7 +32,15 @@ from .necks import (
     prior_bias,
 )
 from .points import fcos_ranges, match_points
-from .postprocess import Candidates, Detections, class_candidates, level_candidates, multiclass_nms, suppress
+from .postprocess import (
+    Candidates,
+    Detections,
+    class_candidates,
+    level_candidates,
+    logit_candidates,
+    multiclass_nms,
+    suppress,
+)
 from .suppression import batched_nms, diou_nms, nms, soft_nms
 from .targets import BACKGROUND, IGNORED, batch_targets, dense_targets, pad_truths, sample_matches
 from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
@@ -70,6 +78,7 @@ __all__ = [
     "decode_logistic",
     "default_boxes",
     "dense_targets",
+    "detectors",
     "diou_nms",
     "draw_detections",
     "encode_deltas",
@@ -81,6 +90,7 @@ __all__ = [
     "grid_points",
     "kmeans_anchors",
     "level_candidates",
+    "logit_candidates",
     "match_atss",
     "match_boxes",
     "match_points",
