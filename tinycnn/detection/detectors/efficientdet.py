@@ -32,7 +32,7 @@ from ..matching import match_boxes
 from ..necks import flatten_levels, prior_bias
 from ..postprocess import Detections, logit_candidates, suppress
 from ..targets import batch_targets
-from .maps import feature_backbone, grids_of
+from .maps import feature_backbone, grids_of, require_maps_of
 
 LEVELS = 5  # P3 to P7
 OCTAVES = (0, 1 / 3, 2 / 3)  # anchors' sizes: powers of 2 over the smallest
@@ -99,6 +99,7 @@ class EfficientDet(Detector):
                  channels: int = 64, cells: int = 3, head_depth: int = 3, fusion: str = "fast",
                  anchor_scale: float = ANCHOR_SCALES[0], **options: Any) -> None:
         super().__init__(num_classes, size, **options)
+        require_maps_of("EfficientDet", backbone)
         self.anchor_scale = anchor_scale
         self.backbone = backbone
         self.fpn = BiFPN(backbone.channels, channels, cells, LEVELS, fusion)

@@ -32,10 +32,10 @@ from ..matching import match_atss
 from ..necks import FeaturePyramidNetwork, LastLevelP6P7, Scale, flatten_levels, prior_bias
 from ..postprocess import Candidates, Detections, logit_candidates, suppress
 from ..targets import batch_targets
-from .maps import feature_backbone, grids_of
+from .maps import feature_backbone, grids_of, require_maps_of
 
 STRIDES = (8, 16, 32, 64, 128)
-CHANNELS, GROUPS, DEPTH = 256, 32, 4  # of the head's convolutions: as RetinaNet and FCOS
+GROUPS = 32  # of the head's normalisations
 START = 0.01  # deviation with which the head's weights start
 BETA = 2.0  # of quality focal loss, section 4
 BOX_WEIGHT, SIDE_WEIGHT = 2.0, 0.25  # lambda 0 and 1 of equation 8, section 4 and the authors' code
@@ -57,13 +57,13 @@ class ConvNorm(Module):
 class GFLHead(Module):
     """Maps -> logits (N, P, num_classes) and distributions (N, P, 4 bins), one head for all maps (figure 7 (a)).
 
-    channels: of the maps and within; a multiple of 32.
+    channels: of the maps and within, a multiple of 32.  num_convs: before the last, for classes and for boxes.
     """
 
-    def __init__(self, channels: int, num_classes: int, bins: int, levels: int) -> None:
+    def __init__(self, channels: int, num_classes: int, bins: int, levels: int, num_convs: int) -> None:
         self.num_classes, self.bins = num_classes, bins
-        self.cls_convs = ModuleList(ConvNorm(channels, channels) for _ in range(DEPTH))
-        self.reg_convs = ModuleList(ConvNorm(channels, channels) for _ in range(DEPTH))
+        self.cls_convs = ModuleList(ConvNorm(channels, channels) for _ in range(num_convs))
+        self.reg_convs = ModuleList(ConvNorm(channels, channels) for _ in range(num_convs))
         self.gfl_cls = Conv2d(channels, num_classes, 3, padding=1)
         self.gfl_reg = Conv2d(channels, 4 * bins, 3, padding=1)
         self.scales = ModuleList(Scale() for _ in range(levels))
@@ -109,11 +109,17 @@ def priors_of(size: tuple[int, int], strides: tuple[int, ...], scale: float) -> 
     return Priors(anchors, centres_and_sides(anchors)[0], of_each, counts)
 
 
+def mean_bins(logits: np.ndarray) -> np.ndarray:
+    """`functional.integral` of arrays, which may be empty."""
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return weights @ np.arange(logits.shape[-1], dtype=logits.dtype) / weights.sum(-1)
+
+
 class GFL(Detector):
     """A detector that learns by generalized focal loss; raw: logits (N, P, num_classes), distributions (N, P, 4 bins).
 
-    backbone, fpn, head: image -> maps -> maps -> raw; what these hold is the head's business.  strides: of the maps,
-    each twice the one before.  reg_max: n of the bins 0 .. n.  anchor_scale: side of ATSS' anchors in strides.
+    backbone, fpn, head: image -> maps at the reductions 8, 16 and 32 -> maps -> raw.  strides: of the latter, each twice
+    the one before.  reg_max: n of the bins 0 .. n.  anchor_scale: side of ATSS' anchors in strides.
     options: `Detector`'s.
 
     dense: labels (N, P), num_classes where there is no truth; boxes (N, P, 4), xyxy in pixels, there the anchors; and
@@ -125,6 +131,7 @@ class GFL(Detector):
     def __init__(self, backbone: Backbone, fpn: Module, head: Module, num_classes: int, size: int | tuple[int, int],
                  strides: Sequence[int] = STRIDES, reg_max: int = 16, anchor_scale: float = 8, **options: Any) -> None:
         super().__init__(num_classes, size, **{"iou_threshold": 0.6, **options})
+        require_maps_of(type(self).__name__, backbone)
         self.strides, self.reg_max, self.anchor_scale = tuple(strides), reg_max, anchor_scale
         self.backbone, self.fpn, self.head = backbone, fpn, head
 
@@ -172,8 +179,7 @@ class GFL(Detector):
     def _detections(self, logits: np.ndarray, distributions: np.ndarray) -> Detections:
         """Of one image, from logits (P, C) and distributions (P, 4 bins)."""
         priors, chosen = self.priors(), self._candidates(logits)
-        bins = distributions[chosen.places].reshape(-1, 4, self.reg_max + 1)
-        sides = F.integral(bins).numpy()
+        sides = mean_bins(distributions[chosen.places].reshape(-1, 4, self.reg_max + 1))
         boxes = decode_distances(sides, priors.points[chosen.places], priors.strides[chosen.places])
         return suppress(clip_boxes_to_image(boxes, self.size), chosen.scores, chosen.labels, self.iou_threshold,
                         self.max_detections)
@@ -188,23 +194,31 @@ class GFL(Detector):
         return Candidates(*map(np.concatenate, zip(*found)))
 
 
-def gfl(backbone: str = "resnet50", num_classes: int = 80, size: int | tuple[int, int] = (800, 1344),
-        channels: int = CHANNELS, reg_max: int = 16, **options: Any) -> GFL:
-    """GFL on the pyramid of a registered network: P3 to P5, and P6 and P7 of P5.
+def gfl(backbone: Backbone, num_classes: int, size: int | tuple[int, int], channels: int = 256, num_convs: int = 4,
+        reg_max: int = 16, **options: Any) -> GFL:
+    """GFL on the pyramid of a backbone with maps at the reductions 8, 16 and 32: P3 to P5, and P6 and P7 of P5.
 
-    channels: of the pyramid and the head, a multiple of 32.  options: `Detector`'s.
-
-    >>> detector = gfl("mobilenet_v3_small", num_classes=3, size=64, channels=32)
-    >>> [y.shape for y in detector(np.zeros((1, 3, 64, 64), np.float32))]
-    [(1, 86, 3), (1, 86, 68)]
+    channels: of the pyramid and the head, a multiple of 32.  num_convs: of each branch of the head.  reg_max: n of the
+    bins 0 .. n.  options: `Detector`'s.
     """
-    maps = feature_backbone(backbone)
-    fpn = FeaturePyramidNetwork(maps.channels, channels, LastLevelP6P7(channels, channels))
-    head = GFLHead(channels, num_classes, reg_max + 1, len(STRIDES))
-    return GFL(maps, fpn, head, num_classes, size, reg_max=reg_max, **options)
+    fpn = FeaturePyramidNetwork(backbone.channels, channels, LastLevelP6P7(channels, channels))
+    head = GFLHead(channels, num_classes, reg_max + 1, len(STRIDES), num_convs)
+    return GFL(backbone, fpn, head, num_classes, size, reg_max=reg_max, **options)
 
 
 @partial(register_model, task="detection")
-def gfl_resnet50_fpn(**options: Any) -> GFL:
+def gfl_resnet50_fpn(num_classes: int = 80, size: int | tuple[int, int] = (800, 1344), **options: Any) -> GFL:
     """GFL on ResNet-50, for images of 800 x 1333 pixels or less; options: `gfl`'s."""
-    return gfl("resnet50", **options)
+    return gfl(feature_backbone("resnet50"), num_classes, size, **options)
+
+
+@partial(register_model, task="detection")
+def gfl_fpn(backbone: str = "mobilenet_v2", num_classes: int = 80, size: int | tuple[int, int] = 320,
+            channels: int = 64, num_convs: int = 2, **options: Any) -> GFL:
+    """GFL on a registered network with a light head; options: `gfl`'s.
+
+    >>> detector = gfl_fpn("mobilenet_v3_small", num_classes=3, size=64)
+    >>> [y.shape for y in detector(np.zeros((1, 3, 64, 64), np.float32))]
+    [(1, 86, 3), (1, 86, 68)]
+    """
+    return gfl(feature_backbone(backbone), num_classes, size, channels, num_convs, **options)

@@ -8,10 +8,11 @@ from ...models.backbone import Backbone
 from ...models.registry import create_model
 
 Grids = list[tuple[int, int]]
+REDUCTIONS = (8, 16, 32)  # of the maps that pyramids start from
 
 
-def feature_backbone(name: str, reductions: Sequence[int] = (8, 16, 32), **options: Any) -> Backbone:
-    """A registered network without its head that gives its maps at these reductions, options: the network's own.
+def feature_backbone(name: str, reductions: Sequence[int] = REDUCTIONS, **options: Any) -> Backbone:
+    """A registered network without its head that gives its maps at these reductions; options: the network's own.
 
     Raises ValueError for a network that has no such maps.
 
@@ -22,8 +23,8 @@ def feature_backbone(name: str, reductions: Sequence[int] = (8, 16, 32), **optio
     return at_reductions(network, reductions)
 
 
-def at_reductions(network: Backbone, reductions: Sequence[int] = (8, 16, 32)) -> Backbone:
-    """The same network, built with features_only, reduced to its maps at these reductions."""
+def at_reductions(network: Backbone, reductions: Sequence[int] = REDUCTIONS) -> Backbone:
+    """The same network, built with features_only, cut down to its maps at these reductions."""
     missing = sorted(set(reductions) - set(network.reduction))
     if missing:
         raise ValueError(f"feature_backbone: {type(network).__name__} has maps at the reductions {network.reduction}, "
@@ -31,6 +32,14 @@ def at_reductions(network: Backbone, reductions: Sequence[int] = (8, 16, 32)) ->
     network.out_indices = [network.reduction.index(reduction) for reduction in reductions]
     network.set_stages(network.trunk)
     return network
+
+
+def require_maps_of(detector: str, backbone: Backbone, reductions: Sequence[int] = REDUCTIONS) -> None:
+    """Refuse a backbone that gives logits, or other maps."""
+    if not backbone.features_only or list(backbone.reduction) != list(reductions):
+        got = f"maps at {backbone.reduction}" if backbone.features_only else "logits"
+        raise ValueError(f"{detector}: backbone must be built with features_only and give maps at the reductions "
+                         f"{list(reductions)}, got {type(backbone).__name__} with {got}")
 
 
 def grids_of(size: tuple[int, int], levels: int, first: int = 8) -> Grids:
