@@ -20,7 +20,7 @@ from ... import ops as F
 from ...losses.terms import one_hot, require_shape, tensors
 from ...models.backbone import Backbone
 from ...models.registry import register_model
-from ...nn import BatchNorm2d, Module, ModuleList, Sequential, init
+from ...nn import BatchNorm2d, Module, ModuleList, Sequential
 from ...tensor import Tensor
 from ..anchors import cell_places
 from ..bifpn import EFFICIENTDET, EPS, MOMENTUM, BiFPN, SeparableConv2d, start_bifpn
@@ -29,7 +29,7 @@ from ..coders import decode_deltas, encode_deltas
 from ..detector import Detector
 from ..inputs import Inputs
 from ..matching import match_boxes
-from ..necks import flatten_levels, prior_bias
+from ..necks import flatten_levels, start_scores
 from ..postprocess import Detections, logit_candidates, suppress
 from ..targets import batch_targets
 from .maps import feature_backbone, grids_of, require_maps_of
@@ -46,6 +46,13 @@ CANDIDATES = 5000  # of all maps, before suppression
 ORDER = [1, 0, 3, 2]  # x, y, w, h as y, x, h, w, and back
 
 
+class LevelNorms(ModuleList):
+    """A normalisation for each map."""
+
+    def forward(self, x: Tensor, level: int) -> Tensor:
+        return self[level](x)
+
+
 class HeadNet(Module):
     """Maps -> (N, P, outputs): separable convolutions for all maps, their normalisations for each map (section 4.2)."""
 
@@ -53,7 +60,7 @@ class HeadNet(Module):
         self.outputs = outputs
         self.conv_rep = ModuleList(SeparableConv2d(channels, channels, norm=False) for _ in range(depth))
         self.bn_rep = ModuleList(
-            ModuleList(Sequential(bn=BatchNorm2d(channels, EPS, MOMENTUM)) for _ in range(LEVELS))
+            LevelNorms(Sequential(bn=BatchNorm2d(channels, EPS, MOMENTUM)) for _ in range(LEVELS))
             for _ in range(depth))
         self.predict = SeparableConv2d(channels, outputs * ANCHORS, bias=True, norm=False)
         self.apply(start_bifpn)
@@ -63,7 +70,7 @@ class HeadNet(Module):
 
     def _of_map(self, x: Tensor, level: int) -> Tensor:
         for conv, norms in zip(self.conv_rep, self.bn_rep):
-            x = F.silu(norms[level](conv(x)))
+            x = F.silu(norms(conv(x), level))
         return self.predict(x)
 
 
@@ -105,7 +112,7 @@ class EfficientDet(Detector):
         self.fpn = BiFPN(backbone.channels, channels, cells, LEVELS, fusion)
         self.class_net = HeadNet(channels, num_classes, head_depth)
         self.box_net = HeadNet(channels, 4, head_depth)
-        init.constant(self.class_net.predict.conv_pw.bias, prior_bias())
+        start_scores(self.class_net.predict.conv_pw)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.fpn(self.backbone(x))

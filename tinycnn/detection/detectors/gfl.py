@@ -29,7 +29,7 @@ from ..coders import decode_distances, encode_distances
 from ..detector import Detector
 from ..inputs import Inputs
 from ..matching import match_atss
-from ..necks import FeaturePyramidNetwork, LastLevelP6P7, Scale, flatten_levels, prior_bias
+from ..necks import FeaturePyramidNetwork, LastLevelP6P7, Scale, flatten_levels, start_scores
 from ..postprocess import Candidates, Detections, logit_candidates, suppress
 from ..targets import batch_targets
 from .maps import feature_backbone, grids_of, require_maps_of
@@ -68,7 +68,7 @@ class GFLHead(Module):
         self.gfl_reg = Conv2d(channels, 4 * bins, 3, padding=1)
         self.scales = ModuleList(Scale() for _ in range(levels))
         self.apply(start_head)
-        init.constant(self.gfl_cls.bias, prior_bias())
+        start_scores(self.gfl_cls)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         said = [self._of_map(x, scale) for x, scale in zip(maps, self.scales, strict=True)]
@@ -118,8 +118,8 @@ def mean_bins(logits: np.ndarray) -> np.ndarray:
 class GFL(Detector):
     """A detector that learns by generalized focal loss; raw: logits (N, P, num_classes), distributions (N, P, 4 bins).
 
-    backbone, fpn, head: image -> maps at the reductions 8, 16 and 32 -> maps -> raw.  strides: of the latter, each twice
-    the one before.  reg_max: n of the bins 0 .. n.  anchor_scale: side of ATSS' anchors in strides.
+    backbone, fpn, head: image -> maps at the reductions 8, 16 and 32 -> maps -> raw.  strides: of the latter, each
+    twice the one before.  reg_max: n of the bins 0 .. n.  anchor_scale: side of ATSS' anchors in strides.
     options: `Detector`'s.
 
     dense: labels (N, P), num_classes where there is no truth; boxes (N, P, 4), xyxy in pixels, there the anchors; and

@@ -18,10 +18,10 @@ from ... import ops as F
 from ...models.backbone import Backbone
 from ...models.registry import register_model
 from ...models.shufflenetv2 import shufflenet_v2
-from ...nn import BatchNorm2d, Conv2d, LeakyReLU, Module, ModuleList, Sequential, init
+from ...nn import BatchNorm2d, Conv2d, LeakyReLU, Module, ModuleList, Sequential
 from ...tensor import Tensor
 from ..inputs import Inputs
-from ..necks import LitePAN, flatten_levels, prior_bias
+from ..necks import LitePAN, flatten_levels, start_scores
 from .gfl import GFL, start_head
 from .maps import at_reductions, feature_backbone
 
@@ -51,10 +51,11 @@ class NanoDetHead(Module):
         self.num_classes, self.outputs = num_classes, num_classes + 4 * bins
         self.cls_convs = ModuleList(Sequential(*(SeparableConv(channels) for _ in range(DEPTH)))
                                     for _ in range(levels))
-        self.gfl_cls = ModuleList(Conv2d(channels, self.outputs, 1) for _ in range(levels))
+        last = [Conv2d(channels, self.outputs, 1) for _ in range(levels)]
+        self.gfl_cls = ModuleList(last)
         self.apply(start_head)
-        for conv in self.gfl_cls:
-            init.constant(conv.bias, prior_bias())
+        for conv in last:
+            start_scores(conv)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         said = [conv(convs(x)) for convs, conv, x in zip(self.cls_convs, self.gfl_cls, maps, strict=True)]
