@@ -36,7 +36,15 @@ from .necks import (
     prior_bias,
 )
 from .points import fcos_ranges, match_points
-from .postprocess import Candidates, Detections, class_candidates, level_candidates, multiclass_nms, suppress
+from .postprocess import (
+    Candidates,
+    Detections,
+    class_candidates,
+    level_candidates,
+    logit_candidates,
+    multiclass_nms,
+    suppress,
+)
 from .suppression import batched_nms, diou_nms, nms, soft_nms
 from .targets import BACKGROUND, IGNORED, batch_targets, dense_targets, pad_truths, sample_matches
 from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
@@ -91,6 +99,7 @@ __all__ = [
     "level_candidates",
     "load_into",
     "map_sizes",
+    "logit_candidates",
     "match_atss",
     "match_boxes",
     "match_points",

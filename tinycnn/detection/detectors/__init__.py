@@ -15,3 +15,9 @@ from .ssd import SSD, ssd300_vgg16
 from .ssdlite import ssdlite, ssdlite320_mobilenet_v2, ssdlite320_mobilenet_v3_large
 
 __all__ = ["SSD", "ssd300_vgg16", "ssdlite", "ssdlite320_mobilenet_v2", "ssdlite320_mobilenet_v3_large"]
+"""The detectors, a file each."""
+from .efficientdet import EfficientDet, efficientdet
+from .gfl import GFL, gfl
+from .nanodet import NanoDet, nanodet_m
+
+__all__ = ["GFL", "EfficientDet", "NanoDet", "efficientdet", "gfl", "nanodet_m"]
