@@ -1,7 +1,7 @@
 """Detection: boxes, their codes, anchors, assignment, necks, what makes detections of a network's output,
 how good they are, and how they look in the picture.
 """
-from . import metrics
+from . import detectors, metrics
 from .anchors import anchor_boxes, default_boxes, grid_points, square_anchors, ssd_scales
 from .bifpn import EFFICIENTDET, BiFPN
 from .boxes import box_convert, clip_boxes_to_image, remove_small_boxes
@@ -17,7 +17,9 @@ from .coders import (
     encode_logistic,
 )
 from .detector import Detector
+from .detectors import ATSS, FCOS, RetinaNet
 from .draw import class_colour, draw_detections
+from .heads import DenseHead, SeparateHeads
 from .inputs import Inputs
 from .matching import match_atss, match_boxes
 from .necks import (
@@ -31,7 +33,7 @@ from .necks import (
     flatten_levels,
     prior_bias,
 )
-from .points import fcos_ranges, match_points
+from .points import centerness, fcos_ranges, match_points
 from .postprocess import Candidates, Detections, class_candidates, level_candidates, multiclass_nms, suppress
 from .suppression import batched_nms, diou_nms, nms, soft_nms
 from .targets import BACKGROUND, IGNORED, batch_targets, dense_targets, pad_truths, sample_matches
@@ -39,14 +41,17 @@ from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
 from .yolo_cells import yolo_targets, yolo_v1_targets
 
 __all__ = [
+    "ATSS",
     "BACKGROUND",
     "EFFICIENTDET",
+    "FCOS",
     "IGNORED",
     "PAN",
     "PUBLISHED",
     "SSD_VARIANCES",
     "BiFPN",
     "Candidates",
+    "DenseHead",
     "Detections",
     "Detector",
     "FeaturePyramidNetwork",
@@ -55,12 +60,15 @@ __all__ = [
     "LastLevelP6P7",
     "LitePAN",
     "PerLevel",
+    "RetinaNet",
     "Scale",
+    "SeparateHeads",
     "YOLOScale",
     "anchor_boxes",
     "batch_targets",
     "batched_nms",
     "box_convert",
+    "centerness",
     "class_candidates",
     "class_colour",
     "clip_boxes_to_image",
@@ -70,6 +78,7 @@ __all__ = [
     "decode_logistic",
     "default_boxes",
     "dense_targets",
+    "detectors",
     "diou_nms",
     "draw_detections",
     "encode_deltas",
