@@ -17,9 +17,11 @@ from .coders import (
     encode_logistic,
 )
 from .detector import Detector
+from .detectors import ATSS, FCOS, RetinaNet
 from .draw import class_colour, draw_detections
 from .files import Description, load_into, read_detector, save_detector
 from .finder import Finder
+from .heads import DenseHead, SeparateHeads
 from .inputs import Inputs
 from .map_sizes import map_sizes
 from .matching import match_atss, match_boxes
@@ -45,14 +47,18 @@ from .postprocess import (
     multiclass_nms,
     suppress,
 )
+from .points import centerness, fcos_ranges, match_points
+from .postprocess import Candidates, Detections, class_candidates, level_candidates, multiclass_nms, suppress
 from .suppression import batched_nms, diou_nms, nms, soft_nms
 from .targets import BACKGROUND, IGNORED, batch_targets, dense_targets, pad_truths, sample_matches
 from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
 from .yolo_cells import yolo_targets, yolo_v1_targets
 
 __all__ = [
+    "ATSS",
     "BACKGROUND",
     "EFFICIENTDET",
+    "FCOS",
     "IGNORED",
     "PAN",
     "PUBLISHED",
@@ -60,6 +66,7 @@ __all__ = [
     "BiFPN",
     "Candidates",
     "Description",
+    "DenseHead",
     "Detections",
     "Detector",
     "FeaturePyramidNetwork",
@@ -69,12 +76,15 @@ __all__ = [
     "LastLevelP6P7",
     "LitePAN",
     "PerLevel",
+    "RetinaNet",
     "Scale",
+    "SeparateHeads",
     "YOLOScale",
     "anchor_boxes",
     "batch_targets",
     "batched_nms",
     "box_convert",
+    "centerness",
     "class_candidates",
     "class_colour",
     "class_names",

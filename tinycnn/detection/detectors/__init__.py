@@ -21,3 +21,9 @@ from .gfl import GFL, gfl
 from .nanodet import NanoDet, nanodet_m
 
 __all__ = ["GFL", "EfficientDet", "NanoDet", "efficientdet", "gfl", "nanodet_m"]
+"""The detectors, one file each; `models.create_model` knows them by name."""
+from .atss import ATSS
+from .fcos import FCOS
+from .retinanet import RetinaNet
+
+__all__ = ["ATSS", "FCOS", "RetinaNet"]
