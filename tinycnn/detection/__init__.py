@@ -1,7 +1,7 @@
 """Detection: boxes, their codes, anchors, assignment, necks, what makes detections of a network's output,
 how good they are, and how they look in the picture.
 """
-from . import metrics
+from . import detectors, metrics
 from .anchors import anchor_boxes, default_boxes, grid_points, square_anchors, ssd_scales
 from .bifpn import EFFICIENTDET, BiFPN
 from .boxes import box_convert, clip_boxes_to_image, remove_small_boxes
@@ -17,6 +17,7 @@ from .coders import (
     encode_logistic,
 )
 from .detector import Detector
+from .detectors import YOLOv1
 from .draw import class_colour, draw_detections
 from .inputs import Inputs
 from .matching import match_atss, match_boxes
@@ -57,6 +58,7 @@ __all__ = [
     "PerLevel",
     "Scale",
     "YOLOScale",
+    "YOLOv1",
     "anchor_boxes",
     "batch_targets",
     "batched_nms",
@@ -70,6 +72,7 @@ __all__ = [
     "decode_logistic",
     "default_boxes",
     "dense_targets",
+    "detectors",
     "diou_nms",
     "draw_detections",
     "encode_deltas",
