@@ -15,9 +15,8 @@ def drawn(n, size, classes=3, seed=0, objects=2):
     boxes, labels = [], []
     for image in x:
         sides = rng.integers(size // 4, size // 2, (objects, 2))
-        corners = np.stack([rng.integers(0, size // 2 - s.max() // 2, 2) + [i * size // 2, 0]
-                            for i, s in enumerate(sides)])
-        corners = np.minimum(corners, size - sides)
+        corners = rng.integers(0, size - sides)
+        corners[:, 0] = np.minimum(corners[:, 0] // 2 + np.arange(objects) * size // objects, size - sides[:, 0])
         boxes.append(np.concatenate([corners, corners + sides], 1).astype(np.float32))
         labels.append(rng.integers(0, classes, objects))
         for (x1, y1, x2, y2), label in zip(boxes[-1].astype(int), labels[-1]):

@@ -118,10 +118,11 @@ class YOLOv1(Detector):
         self.convolutions.apply(start_convolutions)
         hidden, last = (layer for layer in self.connected if isinstance(layer, Linear))
         init.kaiming_normal(hidden.weight, "fan_in")
-        init.constant(hidden.bias, 0.0)
         init.normal(last.weight, 0.01)
-        bias = last.bias.data.reshape(self.cells**2, -1)
-        bias[...] = 0
+        for layer in (hidden, last):
+            if layer.bias is not None:
+                init.constant(layer.bias, 0.0)
+        bias = dict(last.named_parameters())["bias"].data.reshape(self.cells**2, -1)
         for first in range(0, 5 * self.boxes, 5):
             bias[:, first:first + 4] = 0.5
 
