@@ -6,7 +6,7 @@ from zoo.counting import multiply_adds
 
 import tinycnn
 from tinycnn import Tensor
-from tinycnn.detection.detectors import yolov1 as paper
+from tinycnn.detection.detectors.yolov1 import YOLOv1, YOLOv1Trunk
 from tinycnn.models import create_model, list_models
 from tinycnn.nn import init
 
@@ -15,7 +15,7 @@ SIZE = 64
 
 def small(drop_rate=0.0, **options):
     backbone = create_model("shufflenet_v2_x0_5", features_only=True, out_indices=(0, 1, 2))
-    return paper.YOLOv1(backbone, 3, SIZE, hidden=32, drop_rate=drop_rate, **options)
+    return YOLOv1(backbone, 3, SIZE, hidden=32, drop_rate=drop_rate, **options)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_the_paper_whole(zeros):
 
 
 def test_the_trunk_is_a_classifier(zeros):
-    net = paper.YOLOv1Trunk(num_classes=5).eval()
+    net = YOLOv1Trunk(num_classes=5).eval()
     assert net(np.zeros((1, 3, 64, 64), np.float32)).shape == (1, 5)
     assert len([w for w in net.state_dict().values() if w.ndim == 4]) == 20
 
