@@ -6,8 +6,8 @@ instance segmentation", CVPR 2018) that joins maps where it added them; CIoU for
 Channels, leaky ReLU in the neck and the numbers of the anchors are those of the authors' yolov4.cfg, and modules come
 in the order of its layers, which is that of the numbers in yolov4.weights.
 
-Convolutions at 416 and 608 pixels, 2 operations per multiply-add: 60.10 and 128.39 G; the list of models of the authors'
-program has 60.1 and 128.5 "BFlops", for it counts maxima and additions too.
+Convolutions at 416 and 608 pixels, 2 operations per multiply-add: 60.10 and 128.39 G; the list of models of the
+authors' program has 60.1 and 128.5 "BFlops", for it counts maxima and additions too.
 
 Where the configuration differs: it weighs CIoU by 0.07, but its program leaves sigma's slope and the sides of cells and
 anchors out of the gradient, which makes it larger; here the gradient is that of the loss, and box_weight its weight.
@@ -43,7 +43,8 @@ def in_turn(in_channels: int, width: int, depth: int) -> list[Module]:
 
 def pyramid_pooling(in_channels: int, width: int) -> Sequential:
     """(N, in_channels, H, W) -> (N, width, H, W): each pixel sees maxima over windows of up to 13 pixels."""
-    return Sequential(*in_turn(in_channels, width, 3), SPP((13, 9, 5), input_first=False), *in_turn(4 * width, width, 3))
+    return Sequential(*in_turn(in_channels, width, 3), SPP((13, 9, 5), input_first=False),
+                      *in_turn(4 * width, width, 3))
 
 
 class Down(Module):
