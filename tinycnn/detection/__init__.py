@@ -18,6 +18,7 @@ from .coders import (
 )
 from .detector import Detector
 from .detectors import ATSS, FCOS, RetinaNet
+from .detectors import YOLOv1
 from .draw import class_colour, draw_detections
 from .files import Description, load_into, read_detector, save_detector
 from .finder import Finder
@@ -80,6 +81,7 @@ __all__ = [
     "Scale",
     "SeparateHeads",
     "YOLOScale",
+    "YOLOv1",
     "anchor_boxes",
     "batch_targets",
     "batched_nms",
