@@ -193,7 +193,7 @@ def test_flips_move_boxes_with_their_images():
 
 
 @pytest.mark.parametrize(("recipe", "says"), [
-    (DetectionRecipe(augment="upside down"), "augment must be one of none, flip"),
+    (DetectionRecipe(augment="upside down"), "augment: recipe must be one of none, flip"),
     (DetectionRecipe(sizes=(32, 36)), r"multiples of 8 .*\[36\]")])
 def test_what_a_loader_refuses(recipe, says):
     with pytest.raises(ValueError, match=says):

@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from .._kernels import get_num_threads
+from ..data.detection import RECIPES
 from ..data.detection_tasks import SCENES, DetectionTask
 from ..training.detection_jobs import SCENE_SIZE, DetectionChoice, DetectorChoice, run_detector_training
-from ..training.detection_loader import AUGMENTATIONS
 from ..training.detection_recipe import MULTI_SCALE, DetectionRecipe
 from .choices import (
     FAILURES,
@@ -74,7 +74,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    group = add_course(parser, DetectionRecipe, AUGMENTATIONS)
+    group = add_course(parser, DetectionRecipe, RECIPES)
     group.add_argument("--multi-scale", action="store_true", help="images of other sizes every 10 batches: "
                        f"{MULTI_SCALE[0]}, {MULTI_SCALE[1]} to {MULTI_SCALE[-1]} pixels, or --sizes")
     group.add_argument("--sizes", type=positive, nargs="+", default=[], metavar="PIXELS")

@@ -17,8 +17,7 @@ from .coders import (
     encode_logistic,
 )
 from .detector import Detector
-from .detectors import ATSS, FCOS, RetinaNet
-from .detectors import YOLOv1
+from .detectors import ATSS, FCOS, RetinaNet, YOLOv1
 from .draw import class_colour, draw_detections
 from .files import Description, load_into, read_detector, save_detector
 from .finder import Finder
@@ -38,7 +37,7 @@ from .necks import (
     flatten_levels,
     prior_bias,
 )
-from .points import fcos_ranges, match_points
+from .points import centerness, fcos_ranges, match_points
 from .postprocess import (
     Candidates,
     Detections,
@@ -48,8 +47,6 @@ from .postprocess import (
     multiclass_nms,
     suppress,
 )
-from .points import centerness, fcos_ranges, match_points
-from .postprocess import Candidates, Detections, class_candidates, level_candidates, multiclass_nms, suppress
 from .suppression import batched_nms, diou_nms, nms, soft_nms
 from .targets import BACKGROUND, IGNORED, batch_targets, dense_targets, pad_truths, sample_matches
 from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
@@ -66,8 +63,8 @@ __all__ = [
     "SSD_VARIANCES",
     "BiFPN",
     "Candidates",
-    "Description",
     "DenseHead",
+    "Description",
     "Detections",
     "Detector",
     "FeaturePyramidNetwork",
@@ -110,8 +107,8 @@ __all__ = [
     "kmeans_anchors",
     "level_candidates",
     "load_into",
-    "map_sizes",
     "logit_candidates",
+    "map_sizes",
     "match_atss",
     "match_boxes",
     "match_points",

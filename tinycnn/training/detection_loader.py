@@ -2,34 +2,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..data.detection.sample import Sample, random_flip
+from ..data.detection import Sample, augment, sample_rng
 from ..data.detection_tasks import Images
 from ..data.prefetch import prefetch
 from ..detection import Detector
 from .detection_recipe import DetectionRecipe
 
-Fetch = Callable[[int], Sample]
-Augment = Callable[[Fetch, int, int, np.random.Generator, tuple[int, int]], Sample]
 Batch = tuple[np.ndarray, tuple[np.ndarray, ...]]
-
-
-def unchanged(fetch: Fetch, index: int, count: int, rng: np.random.Generator, canvas: tuple[int, int]) -> Sample:
-    """An image as it is."""
-    return fetch(index)
-
-
-def mirrored(fetch: Fetch, index: int, count: int, rng: np.random.Generator, canvas: tuple[int, int]) -> Sample:
-    """An image, mirrored by chance."""
-    return random_flip(fetch(index), rng)
-
-
-# By name, what makes image `index` of `count`, for a canvas (height, width), of those that `fetch` gives.
-AUGMENTATIONS: dict[str, Augment] = {"none": unchanged, "flip": mirrored}
 
 
 class DetectionLoader:
@@ -45,9 +29,6 @@ class DetectionLoader:
     """
 
     def __init__(self, detector: Detector, images: Images, recipe: DetectionRecipe, workers: int = 0) -> None:
-        if recipe.augment not in AUGMENTATIONS:
-            raise ValueError(f"DetectionLoader: augment must be one of {', '.join(AUGMENTATIONS)}, "
-                             f"got {recipe.augment!r}")
         if not len(images):
             raise ValueError("DetectionLoader: no images to train on")
         wrong = [side for side in recipe.sizes if side % detector.divisor]
@@ -55,6 +36,7 @@ class DetectionLoader:
             raise ValueError(f"DetectionLoader: sizes must be multiples of {detector.divisor} for this "
                              f"{type(detector).__name__}, got {wrong}")
         self.images, self.recipe, self.workers = images, recipe, workers
+        self.augment = augment(recipe.augment)
         self.batch_size = min(recipe.batch_size, len(images))
         self.epoch = 0
         sizes = {detector.size, *((side, side) for side in recipe.sizes)}
@@ -87,11 +69,10 @@ class DetectionLoader:
             raise
 
     def _made(self, chosen: np.ndarray, epoch: int, size: tuple[int, int]) -> Batch:
-        detector, augment = self.detectors[size], AUGMENTATIONS[self.recipe.augment]
-        samples = []
+        detector, samples = self.detectors[size], []
         for index in map(int, chosen):
-            rng = np.random.default_rng([self.recipe.seed, epoch, index])
-            sample = augment(self.images.__getitem__, index, len(self.images), rng, size)
+            rng = sample_rng(self.recipe.seed, epoch, index)
+            sample = self.augment(self.images.__getitem__, index, len(self.images), rng, size)
             samples.append(_with_extent(detector.inputs.place(sample, size)))
         dense = detector.encode([sample.boxes for sample in samples], [sample.labels for sample in samples])
         return detector.inputs.tensor([sample.image for sample in samples]), dense

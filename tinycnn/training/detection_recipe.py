@@ -19,7 +19,7 @@ SIZE_LASTS = 10  # batches of one size, as there: each size has a plan of its ow
 class DetectionRecipe(Course):
     """All on which the course of a detector's training depends besides network and data: see `Course`.
 
-    augment: see `training.AUGMENTATIONS`.  sizes: sides in pixels of the square images that batches are made of, drawn
+    augment: see `data.detection.augment`.  sizes: sides in pixels of the square images that batches are made of, drawn
     anew every 10 batches, such as MULTI_SCALE; empty: the detector's own size.  test_every: epochs between two tests;
     the last epoch is always tested.
     """
