@@ -33,7 +33,8 @@ BACKBONE = "shufflenet_v2_x1_0"
 RECIPE = DetectionRecipe(epochs=15, batch_size=32, optimizer="adamw", lr=2e-3, weight_decay=0.05, ema=0.998,
                          augment="flip", test_every=5)
 DETECTORS: dict[str, tuple[DetectorChoice, DetectionRecipe]] = {
-    "ssdlite": (DetectorChoice("ssdlite", backbone=BACKBONE, size=SIZE), RECIPE),
+    "ssdlite": (DetectorChoice("ssdlite", backbone=BACKBONE, size=SIZE, options={"strides": [8, 16, 32], "maps": 5}),
+                RECIPE),
     "yolov3_tiny": (DetectorChoice("yolov3_tiny", backbone=BACKBONE, size=SIZE, fit_anchors=True,
                                    options={"width": 0.5}), RECIPE),
     "fcos": (DetectorChoice("fcos_fpn", backbone=BACKBONE, size=SIZE), RECIPE),
