@@ -26,15 +26,16 @@ def route(*layers):
 
 
 POOL, SAME_POOL = section("maxpool", size=2, stride=2), section("maxpool", size=2, stride=1)
-ADD, UP, MEANS = section("shortcut", **{"from": -3, "activation": "linear"}), section("upsample", stride=2), "[avgpool]\n"
+ADD, UP = section("shortcut", **{"from": -3, "activation": "linear"}), section("upsample", stride=2)
+MEANS = "[avgpool]\n"
 
 
 def net(*layers):
     return "[net]\n# anything\nchannels=3\nheight=64\nwidth=64 ; pixels\n\n" + "\n".join(layers)
 
 
-def pairs(channels, count, **more):
-    return [conv(channels if i % 2 == 0 else channels // 2, 3 if i % 2 == 0 else 1, **more) for i in range(2 * count + 1)]
+def pairs(channels, count):
+    return [conv(channels), *[conv(channels // 2, 1), conv(channels)] * count]
 
 
 def darknet19_trunk(c):
