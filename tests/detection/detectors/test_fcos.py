@@ -185,7 +185,7 @@ def test_refused():
         light(version="v3")
     with pytest.raises(ValueError, match="FCOSLoss: box_loss must be one of"):
         light(iou_loss_type="linear")
-    with pytest.raises(ValueError, match="no map of stride 8"):
-        create_model("fcos_fpn", backbone="alexnet")
+    with pytest.raises(ValueError, match="no map of stride 32"):
+        create_model("fcos_fpn", backbone="squeezenet1_1")
     with pytest.raises(ValueError, match="features_only=True"):
         FCOS(create_model("shufflenet_v2_x0_5"), 3, 64)

@@ -32,7 +32,7 @@ def light(**options):
                         **{"size": 64, "channels": 32, "num_convs": 1, **options})
 
 
-@pytest.fixture(scope="module", params=BUILDERS)
+@pytest.fixture(scope="module", params=[BUILDERS[0], pytest.param(BUILDERS[1], marks=pytest.mark.slow)])
 def pair(request):
     torch = pytest.importorskip("torch")
     import_torchvision()
