@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .. import ops as F
 from ..nn import Conv2d, GroupNorm, Module, ModuleList, ReLU, Sequential, init
@@ -77,7 +78,7 @@ class DenseHead(Module):
     channels: of the maps and of the towers.  anchors: at each place of a map.  depth, norm, nested: of each `tower`.
     centerness: which branch says it besides: "classification" (FCOS), "regression" (its second version) or "none".
     scales: levels that multiply what they say of boxes by a number of their own, which is trained; 0: none does.
-    activation: of boxes, after that: "none", "relu" or "exp".
+    activation: of boxes, after that: "none", "relu" or "exp".  box_bias: what boxes start from.
 
     Lin et al., "Focal loss for dense object detection", ICCV 2017, section 4; Tian et al., "FCOS", ICCV 2019, 3.2.
 
@@ -89,17 +90,19 @@ class DenseHead(Module):
     """
 
     def __init__(self, channels: int, num_classes: int, anchors: int = 1, depth: int = 4, norm: Norm | None = None,
-                 nested: bool = False, centerness: str = "none", scales: int = 0, activation: str = "none") -> None:
+                 nested: bool = False, centerness: str = "none", scales: int = 0, activation: str = "none",
+                 box_bias: float = 0.0) -> None:
         if centerness not in BRANCHES:
             raise ValueError(f"DenseHead: centerness must be one of {', '.join(BRANCHES)}, got {centerness!r}")
         if activation not in ACTIVATIONS:
             raise ValueError(f"DenseHead: activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-        def branch(name: str, **outputs: int) -> Branch:
+        def branch(name: str, **outputs: int) -> Any:
             more = {"bbox_ctrness": anchors} if centerness == name else {}
             return Branch(tower(channels, depth, norm, nested), channels, **outputs, **more)
         self.classification_head = branch("classification", cls_logits=anchors * num_classes)
         self.regression_head = branch("regression", bbox_reg=anchors * 4)
-        init.constant(dict(self.classification_head.named_parameters())["cls_logits.bias"], prior_bias())
+        init.constant(self.classification_head.cls_logits.bias, prior_bias())
+        init.constant(self.regression_head.bbox_reg.bias, box_bias)
         self.scales = ModuleList(Scale() for _ in range(scales)) if scales else None
         self.widths = {"cls_logits": num_classes, "bbox_reg": 4, "bbox_ctrness": 1}
         self.activation = activation

@@ -156,7 +156,7 @@ def nms_in_torch(torch, monkeypatch) -> None:
         iou = torchvision.ops.box_iou(boxes, boxes)
         kept = []
         for i in scores.argsort(descending=True, stable=True).tolist():
-            if all(labels[i] != labels[k] or iou[i, k] <= threshold for k in kept):
+            if not any(labels[i] == labels[k] and iou[i, k] > threshold for k in kept):  # NaN: both stay
                 kept.append(i)
         return torch.tensor(kept, dtype=torch.int64)
     monkeypatch.setattr(torchvision.ops.boxes, "batched_nms", batched_nms)

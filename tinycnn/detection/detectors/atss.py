@@ -13,7 +13,6 @@ import numpy as np
 from ...losses.dense import FCOSLoss
 from ...models.backbone import Backbone
 from ...models.registry import register_model
-from ...nn import init
 from ..anchors import square_anchors
 from ..boxes import centres_and_sides
 from ..coders import SSD_VARIANCES, decode_deltas, decode_distances
@@ -22,7 +21,6 @@ from ..matching import match_atss
 from .pyramid import LIGHT, BackboneWithFPN, CenternessDetector, Size, grid_sizes, trunk
 
 ANCHOR = 8  # side of an anchor in strides
-FIRST_DISTANCE = 4.0  # in strides, of boxes told from points: at first they are the anchors
 
 
 @lru_cache(maxsize=16)
@@ -37,8 +35,8 @@ class ATSS(CenternessDetector):
     backbone: built with features_only; its last map has a stride of at most 32.  num_classes, size, further options:
     `Detector`, `PyramidDetector`.  channels: of the pyramid and the head.  num_convs: of each branch of the head.
     regression_type: "box", deltas of the anchor (RetinaNet), or "point", distances from its middle (FCOS); section 3.3
-    finds them alike.  topk: a truth's candidates on each level (table 5: 9).  shared_heads: see `FCOS`.  extra_levels:
-    see `BackboneWithFPN`.
+    finds them alike; at first both say the anchor.  topk: a truth's candidates on each level (algorithm 1: k).
+    shared_heads: see `FCOS`.  extra_levels: see `BackboneWithFPN`.
 
     >>> from tinycnn.models import create_model
     >>> body = create_model("shufflenet_v2_x0_5", features_only=True, out_indices=(2, 3, 4))
@@ -55,13 +53,9 @@ class ATSS(CenternessDetector):
         pyramid = BackboneWithFPN(backbone, channels, extra_levels)
         self.regression_type, self.topk = regression_type, topk
         self.loss = FCOSLoss("giou", weigh_boxes=True, box_weight=2.0)
-        head = heads(lambda levels: DenseHead(
-            channels, num_classes, 1, num_convs, group_norm, centerness="regression", scales=levels,
-            activation="relu" if regression_type == "point" else "none"), pyramid.strides, shared_heads)
-        if regression_type == "point":
-            for name, bias in head.named_parameters():
-                if name.endswith("bbox_reg.bias"):
-                    init.constant(bias, FIRST_DISTANCE)
+        boxes: dict[str, Any] = {"activation": "relu", "box_bias": ANCHOR / 2} if regression_type == "point" else {}
+        head = heads(lambda levels: DenseHead(channels, num_classes, 1, num_convs, group_norm, scales=levels,
+                                              centerness="regression", **boxes), pyramid.strides, shared_heads)
         super().__init__(pyramid, head, num_classes, size, **{"iou_threshold": 0.6, **options})
 
     @property

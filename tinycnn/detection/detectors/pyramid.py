@@ -23,6 +23,7 @@ from ..postprocess import Candidates, Detections, level_candidates, suppress
 from ..targets import batch_targets
 
 Size = tuple[int, int]
+SLACK = 1e-3  # of logits near the threshold: the score itself decides
 LIGHT: dict[str, Any] = {"channels": 64, "num_convs": 2}  # of heads that suit light backbones
 
 
@@ -164,9 +165,6 @@ def surest(logits: np.ndarray, quality: np.ndarray | None, level_sizes: Sequence
             for begin, end in pairwise(ends)]
     at = np.concatenate(kept)
     return Candidates(places[at], labels[at], scores[at])
-
-
-SLACK = 1e-3  # of logits that are near the threshold: the score itself decides
 
 
 def logit(probability: Any) -> Any:
