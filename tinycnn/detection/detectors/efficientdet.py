@@ -157,7 +157,7 @@ def efficientdet(scale: int = 0, backbone: str | None = None, **options: Any) ->
     backbone: the name of another registered network than the scale's.  options: `EfficientDet`'s, which else are the
     scale's.  Raises ValueError for another scale.
 
-    >>> detector = efficientdet(backbone="mobilenet_v3_small", num_classes=3, size=64)
+    >>> detector = efficientdet(backbone="mobilenet_v3_small", num_classes=3, size=64).eval()
     >>> [y.shape for y in detector(np.zeros((1, 3, 64, 64), np.float32))]
     [(1, 774, 3), (1, 774, 4)]
     """
