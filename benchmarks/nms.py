@@ -38,7 +38,7 @@ def scene(kind: str, n: int, classes: int) -> tuple[np.ndarray, np.ndarray, np.n
     return boxes, scores, rng.integers(0, classes, n)
 
 
-def greedy(boxes: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+def greedy(boxes: torch.Tensor, scores: torch.Tensor, iou: float = IOU) -> torch.Tensor:
     """Which boxes stay, sorted by falling score."""
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     order, kept = scores.sort(descending=True, stable=True)[1], []
@@ -47,7 +47,7 @@ def greedy(boxes: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         kept.append(i)
         low, high = torch.maximum(boxes[i, :2], boxes[order, :2]), torch.minimum(boxes[i, 2:], boxes[order, 2:])
         common = (high - low).clamp(min=0).prod(1)
-        order = order[common / (area[i] + area[order] - common) <= IOU]
+        order = order[common / (area[i] + area[order] - common) <= iou]
     return torch.stack(kept)
 
 
@@ -56,11 +56,11 @@ def trick(boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor) -> to
     return greedy(boxes + offset[:, None], scores)
 
 
-def by_class(boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def by_class(boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, iou: float = IOU) -> torch.Tensor:
     kept = []
     for label in labels.unique():
         own = torch.where(labels == label)[0]
-        kept.append(own[greedy(boxes[own], scores[own])])
+        kept.append(own[greedy(boxes[own], scores[own], iou)])
     places = torch.cat(kept)
     return places[scores[places].sort(descending=True)[1]]
 

@@ -22,7 +22,7 @@ Engine = Callable[[np.ndarray], np.ndarray]
 
 # ---------------------------------------------------------------- ONNX
 def to_onnx(graph: Graph, path: Path) -> None:
-    """Write a graph of one input and one output as an ONNX model, opset 17."""
+    """Write a graph of one input as an ONNX model, opset 17."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
     nodes: list[Any] = []
@@ -103,6 +103,29 @@ def _silu(node, inputs, outputs, add, constants):
     add("Mul", [inputs[0], f"{outputs[0]}.gate"], outputs)
 
 
+def _interpolate(node, inputs, outputs, add, constants):
+    name = outputs[0]
+    constants[f"{name}.sizes"] = np.array(node.y.shape)
+    linear = node.attributes["mode"] == "bilinear"
+    where = "asymmetric" if not linear else "align_corners" if node.attributes["align_corners"] else "half_pixel"
+    add("Resize", [inputs[0], "", "", f"{name}.sizes"], outputs, mode="linear" if linear else "nearest",
+        coordinate_transformation_mode=where, nearest_mode="floor")
+
+
+def _getitem(node, inputs, outputs, add, constants):
+    """Slices along some axes, after an ellipsis or not; nothing else."""
+    index, rank = node.attributes["index"], len(node.inputs["x"].shape)
+    parts = list(index) if isinstance(index, tuple) else [index]
+    at = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
+    axes = [*range(at), *range(rank - len(parts[at + 1:]), rank)]
+    chosen = [(axis, part.indices(node.inputs["x"].shape[axis])) for axis, part in
+              zip(axes, parts[:at] + parts[at + 1:])]
+    for key, values in (("starts", [c[0] for _, c in chosen]), ("ends", [c[1] for _, c in chosen]),
+                        ("axes", [axis for axis, _ in chosen]), ("steps", [c[2] for _, c in chosen])):
+        constants[f"{outputs[0]}.{key}"] = np.array(values)
+    add("Slice", [inputs[0], *(f"{outputs[0]}.{key}" for key in ("starts", "ends", "axes", "steps"))], outputs)
+
+
 def _named(op: str, **attributes: Any):
     def write(node, inputs, outputs, add, constants):
         add(op, inputs, outputs, **attributes)
@@ -113,6 +136,11 @@ ONNX: dict[str, Callable[..., None]] = {
     "conv2d": _conv, "batch_norm": _batch_norm, "max_pool2d": _max_pool, "avg_pool2d": _average_pool,
     "adaptive_avg_pool2d": _adaptive,
     "channel_shuffle": _shuffle, "split": _split, "reshape": _reshape, "relu6": _clip, "silu": _silu,
+    "interpolate": _interpolate, "getitem": _getitem,
+    "leaky_relu": lambda node, inputs, outputs, add, _: add("LeakyRelu", inputs, outputs,
+                                                            alpha=node.attributes["negative_slope"]),
+    "transpose": lambda node, inputs, outputs, add, _: add("Transpose", inputs, outputs,
+                                                           perm=node.attributes["axes"]),
     "relu": _named("Relu"), "sigmoid": _named("Sigmoid"), "add": _named("Add"), "mul": _named("Mul"),
     "scale_channels": _named("Mul"),
     "hardswish": _named("HardSwish"), "hardsigmoid": _named("HardSigmoid", alpha=1 / 6, beta=0.5),
@@ -175,13 +203,19 @@ def to_torch(graph: Graph) -> Any:
 
 # ---------------------------------------------------------------- engines
 def onnxruntime_engine(graph: Graph, folder: Path, threads: int) -> Engine:
-    """onnxruntime with its default options and the given threads."""
+    """onnxruntime with its default options and the given threads; a graph's first output."""
+    run = onnxruntime_outputs(graph, folder, threads)
+    return lambda x: run(x)[0]
+
+
+def onnxruntime_outputs(graph: Graph, folder: Path, threads: int) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """The same, all outputs."""
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     session = onnxruntime.InferenceSession(str(_onnx(graph, folder)), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda x: session.run(None, {name: x})[0]
+    return lambda x: session.run(None, {name: x})
 
 
 def openvino_engine(graph: Graph, folder: Path, threads: int) -> Engine:

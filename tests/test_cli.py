@@ -101,7 +101,7 @@ def test_threads(classify):
 
 def test_a_bar_on_a_terminal_only(classify, monkeypatch, tmp_path):
     pytest.importorskip("tqdm", reason="tqdm is not installed: there is no bar")
-    many = [CAT] * (cli.classify.FEW + 1)
+    many = [CAT] * (cli.photos.FEW + 1)
     assert "photo" not in classify(*many)[2]
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     code, out, err = classify(*many)

@@ -92,3 +92,13 @@ def test_a_nan_takes_nobodys_place():
 def test_what_is_refused(call, match):
     with pytest.raises(ValueError, match=match):
         call(*scene())
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.95, 1.0])
+def test_candidates_of_logits_are_those_of_their_scores(threshold):
+    logits = np.random.default_rng(0).normal(0, 3, (50, 4))
+    scores = 1 / (1 + np.exp(-logits))
+    want, got = P.level_candidates(scores, threshold, 20), P.logit_candidates(logits, threshold, 20)
+    np.testing.assert_array_equal(got.places, want.places)
+    np.testing.assert_array_equal(got.labels, want.labels)
+    np.testing.assert_allclose(got.scores, want.scores)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ..models import list_models
 from ..models.weights import WEIGHTS
 from ..versions import __version__, show_versions
-from . import classify, evaluate, train
+from . import classify, detect, evaluate, train, train_detector
 from .console import Parser, complain
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -42,8 +42,11 @@ def _parser() -> Parser:
     classify.add_to(commands)
     train.add_to(commands)
     evaluate.add_to(commands)
+    detect.add_to(commands)
+    train_detector.add_to(commands)
     models = commands.add_parser("models", help="list the networks and where their weights come from")
     models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*mobilenet*'")
+    models.add_argument("--task", choices=("classification", "detection"), default="classification")
     models.set_defaults(run=_models)
     versions = commands.add_parser("versions", help="what is installed and what it runs on, for a bug report")
     versions.set_defaults(run=_versions)
@@ -56,7 +59,7 @@ def _versions(_: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    names = list_models(options.pattern)
+    names = list_models(options.pattern, options.task)
     if not names:
         return complain(f"no model matches {options.pattern!r}; `tinycnn models` lists them all")
     for name in names:

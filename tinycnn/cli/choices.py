@@ -13,6 +13,7 @@ from ..data.folder import MIN_SIDE
 from ..data.tasks import FASHION_MNIST, Task
 from ..training.choices import DataChoice, NetworkChoice
 from ..training.engines import Engine
+from ..training.recipe import SCHEDULES, Course
 from .console import complain, positive, reason_of, shown
 
 FAILURES = (ImportError, OSError, ValueError, FloatingPointError)  # what is said in a line; others are faults of ours
@@ -27,7 +28,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--pretrained", action="store_true", help="its known weights")
     group.add_argument("--stem-stride", type=positive, metavar="N", help="stride of the first convolution, where the "
                        "network has the choice: 1 for images of 28 to 64 pixels")
-    group.add_argument("--option", type=_option, action="append", default=[], metavar="NAME=VALUE",
+    group.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE",
                        help="an option of the network's function, such as width=0.5; may come several times")
 
 
@@ -50,13 +51,46 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--limit", type=positive, metavar="N", help="take only N images of each side: a quick trial")
 
 
-def add_running(parser: argparse._ArgumentGroup) -> None:
+def add_course(parser: argparse.ArgumentParser, recipe: type[Course], augmentations: Iterable[str],
+               augment: str | None = None) -> argparse._ArgumentGroup:
+    """What all recipes have, with the defaults of one; augment: what is said of its default where that depends."""
+    defaults, group = recipe(), parser.add_argument_group("recipe")
+    for name, kind, meaning in (
+            ("epochs", int, "passes over the images"), ("batch_size", int, "images per step"),
+            ("warmup", float, "share of all steps in which the learning rate rises"),
+            ("ema", float, "decay of the weights' running mean, such as 0.999, 0 for none"),
+            ("seed", int, "of all randomness"), ("clip", float, "longest gradient")):
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(defaults, name),
+                           metavar=kind.__name__.upper(), help=f"{meaning} (default: %(default)s)")
+    group.add_argument("--optimizer", choices=recipe.families, default=defaults.optimizer, help="default: %(default)s")
+    rates = {name: family.lr for name, family in recipe.families.items()}
+    group.add_argument("--lr", type=float, help=f"highest learning rate (default, by optimiser: {rates})")
+    group.add_argument("--weight-decay", type=float, metavar="FLOAT", help="default: the optimiser's own")
+    group.add_argument("--schedule", choices=SCHEDULES, default=defaults.schedule, help="default: %(default)s")
+    group.add_argument("--augment", choices=augmentations, default=None if augment else defaults.augment,
+                       help=f"how images differ from epoch to epoch (default: {augment or '%(default)s'})")
+    return group
+
+
+def add_run(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where a run is kept, and how it goes on."""
+    group = parser.add_argument_group("run")
+    group.add_argument("--out", metavar="DIR", help="directory of the run (default: runs/MODEL)")
+    group.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    group.add_argument("--overwrite", action="store_true", help="start anew where --out holds a run")
+    group.add_argument("--workers", type=int, default=1, metavar="N", help="threads that make batches ahead "
+                       "(default: %(default)s)")
+    return group
+
+
+def add_running(parser: argparse._ActionsContainer) -> None:
     """How it runs."""
     parser.add_argument("--threads", type=positive, metavar="N", help="default: the CPUs this process may use")
     parser.add_argument("--eager", action="store_true", help="by the tape instead of a plan: slower")
 
 
-def _option(text: str) -> tuple[str, Any]:
+def option(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, as argparse wants its types; a value is JSON, or else text."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
@@ -110,6 +144,6 @@ def complain_of(error: Exception) -> int:
     """Say what went wrong; of bad data, file by file."""
     if isinstance(error, BadDataError):
         list_faults(error.faults)
-        return complain(f"{error.root}: {len(error.faults)} files or folders cannot be used; nothing was done "
-                        "(--skip-bad leaves them out)")
+        remedy = " (--skip-bad leaves them out)" if error.skippable else ""
+        return complain(f"{error.root}: {len(error.faults)} {error.what} cannot be used; nothing was done{remedy}")
     return complain(reason_of(error))

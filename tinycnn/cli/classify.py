@@ -5,18 +5,16 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from .._kernels import ISA, get_num_threads, set_num_threads
 from ..classification import Answer, Classifier
-from ..data.images import ImageError, image_files
+from ..data.images import ImageError
 from ..serialize import CheckpointError
 from ..versions import __version__
 from .console import FAILED, complain, positive, reason_of, shown
+from .photos import PhotoProgress, expand
 
-FEW = 3  # photos that need no progress bar
 SCHEMA = 1  # of the JSON document; a number that changes when its keys do
 
 
@@ -47,7 +45,7 @@ def _classify(options: argparse.Namespace) -> int:
     print(f"{options.model}: weights from {classifier.source}; licence: {classifier.licence}", file=sys.stderr)
     answers: list[Answer] = []
     failures: dict[str, str] = {}
-    with _Progress(_expand(options.photos, failures)) as progress:
+    with PhotoProgress(expand(options.photos, failures)) as progress:
         for photo in progress:
             try:
                 answers.append(classifier(photo))
@@ -63,44 +61,7 @@ def _classify(options: argparse.Namespace) -> int:
     return FAILED if failures else 0
 
 
-def _expand(photos: Iterable[str], failures: dict[str, str]) -> list[Path]:
-    """All files that the arguments stand for; a directory without any is a failure."""
-    files: list[Path] = []
-    for photo in photos:
-        try:
-            files += image_files(photo)
-        except (ImageError, OSError) as error:
-            failures[photo] = reason_of(error)
-    return files
-
-
 # ---------------------------------------------------------------- printing
-class _Progress:
-    """The files one by one, with a bar on stderr where there are more than a few and someone watches."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files: Iterable[Path] = files
-        self.write: Callable[[str], Any] = print
-        self.bar: Any = None
-        if len(files) > FEW and sys.stderr.isatty():
-            try:
-                from tqdm import tqdm
-            except ImportError:  # a bar is a comfort, no more
-                return
-            self.files = self.bar = tqdm(files, unit="photo", file=sys.stderr)
-            self.write = tqdm.write
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __iter__(self) -> Iterator[Path]:
-        return iter(self.files)
-
-    def __exit__(self, *_: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-
 def _text(answer: Answer) -> str:
     head = f"{shown(answer.file)}  (decode {answer.decode_ms:.1f} ms, network {answer.network_ms:.1f} ms)"
     return "\n".join([head, *(f"  {100 * g.probability:5.1f} %  {g.index:4}  {g.name}" for g in answer.classes)])

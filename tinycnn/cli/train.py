@@ -8,11 +8,13 @@ from typing import Any
 from .._kernels import get_num_threads
 from ..data.tasks import AUGMENTATIONS
 from ..training.jobs import run_training
-from ..training.recipe import OPTIMIZERS, SCHEDULES, Recipe
+from ..training.recipe import Recipe
 from .choices import (
     FAILURES,
+    add_course,
     add_data,
     add_network,
+    add_run,
     add_running,
     complain_of,
     data_choice,
@@ -44,42 +46,24 @@ def _add_validation(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    defaults, group = Recipe(), parser.add_argument_group("recipe")
-    for name, kind, meaning in (
-            ("epochs", int, "passes over the images"), ("batch_size", int, "images per step"),
-            ("warmup", float, "share of all steps in which the learning rate rises"),
-            ("label_smoothing", float, "share of the target that all classes divide among them"),
-            ("mixup", float, "alpha of MixUp, 0 for none"),
-            ("ema", float, "decay of the weights' running mean, such as 0.999, 0 for none"),
-            ("seed", int, "of all randomness")):
-        group.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(defaults, name),
-                           metavar=kind.__name__.upper(), help=f"{meaning} (default: %(default)s)")
-    group.add_argument("--optimizer", choices=OPTIMIZERS, default=defaults.optimizer, help="default: %(default)s")
-    rates = {name: family.lr for name, family in OPTIMIZERS.items()}
-    group.add_argument("--lr", type=float, help=f"highest learning rate (default, by optimiser: {rates})")
-    group.add_argument("--weight-decay", type=float, metavar="FLOAT", help="default: the optimiser's own")
-    group.add_argument("--schedule", choices=SCHEDULES, default=defaults.schedule, help="default: %(default)s")
-    group.add_argument("--clip", type=float, metavar="NORM", help="longest gradient (default: any)")
-    group.add_argument("--augment", choices=AUGMENTATIONS, help="how images differ from epoch to epoch (default: "
-                       "Fashion-MNIST flip, photos crop, with --cache-features none)")
+    group = add_course(parser, Recipe, AUGMENTATIONS, "Fashion-MNIST flip, photos crop, with --cache-features none")
+    for name, meaning in (("label_smoothing", "share of the target that all classes divide among them"),
+                          ("mixup", "alpha of MixUp, 0 for none")):
+        group.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(Recipe, name), metavar="FLOAT",
+                           help=f"{meaning} (default: %(default)s)")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("run")
-    group.add_argument("--out", metavar="DIR", help="directory of the run (default: runs/MODEL)")
-    group.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    group.add_argument("--overwrite", action="store_true", help="start anew where --out holds a run")
+    group = add_run(parser)
     group.add_argument("--freeze-backbone", action="store_true", help="train the last layer alone")
     group.add_argument("--cache-features", action="store_true", help="with a frozen backbone: compute its features "
                        "once, and train on these")
-    group.add_argument("--workers", type=int, default=1, metavar="N", help="threads that make batches ahead "
-                       "(default: %(default)s)")
     add_running(group)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
     usual = "flip" if data_choice(options).is_fashion_mnist else "crop"
-    names = set(Recipe.__dataclass_fields__) - {"augment"}
+    names = set(Recipe.__dataclass_fields__) - {"augment", "families"}
     return Recipe(**{name: getattr(options, name) for name in names},
                   augment=options.augment or ("none" if options.cache_features else usual))
 

@@ -1,6 +1,6 @@
 """Data: photos, sets to train on that can be installed, the order they are read in, what is done to a batch."""
 from ..download import home as data_home
-from . import detection, tasks, transforms, views
+from . import detection, detection_tasks, tasks, transforms, views
 from .datasets import FASHION_MNIST_CLASSES, FashionMNIST
 from .faults import BadDataError, Fault
 from .folder import ImageFolder, Photos, split
@@ -12,5 +12,5 @@ from .mixup import Mixed, mixed_loss, mixed_one_hot, mixup
 from .scenes import Scenes
 
 __all__ = ["FASHION_MNIST_CLASSES", "BadDataError", "FashionMNIST", "Fault", "ImageError", "ImageFolder", "Loader",
-           "Mixed", "Photos", "Scenes", "class_names", "data_home", "detection", "load_image", "mixed_loss",
-           "mixed_one_hot", "mixup", "prepare", "read_idx", "split", "tasks", "transforms", "views"]
+           "Mixed", "Photos", "Scenes", "class_names", "data_home", "detection", "detection_tasks", "load_image",
+           "mixed_loss", "mixed_one_hot", "mixup", "prepare", "read_idx", "split", "tasks", "transforms", "views"]

@@ -27,7 +27,7 @@ class BadDataError(ValueError):
 
     def __init__(self, root: Path, faults: Sequence[Fault], what: str = "files and folders",
                  skippable: bool = True) -> None:
-        self.root, self.faults = root, list(faults)
+        self.root, self.faults, self.what, self.skippable = root, list(faults), what, skippable
         rest = len(faults) - _SHOWN
         remedy = " (skip_bad=True, --skip-bad, leaves them out)" if skippable else ""
         super().__init__("\n  ".join([f"{root}: {len(faults)} of its {what} cannot be used{remedy}:",

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..serialize.atomic import write_atomically
 from .transforms import normalize
 
 if TYPE_CHECKING:
@@ -72,6 +73,15 @@ def load_image(path: str | os.PathLike[str], least: int | None = None) -> np.nda
                 return np.asarray(_to_rgb(ImageOps.exif_transpose(image), Image))
         except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more on damaged data
             raise ImageError(f"{os.fspath(path)}: cannot be read as a photo: {_reason(error, Image)}") from error
+
+
+def save_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Write a picture, uint8 (H, W, 3), as PNG; the file appears whole or not at all.
+
+    Raises OSError as `open` does, ImportError without the extra `tinycnn[images]`.
+    """
+    picture = pillow_module("Image", "writing pictures").fromarray(image)
+    write_atomically(path, lambda file: picture.save(file, "PNG"))
 
 
 def _opened(file: IO[bytes], Image: Any) -> Any:

@@ -41,7 +41,7 @@ class Scenes:
             raise ValueError(f"Scenes: size must be at least 32 pixels, got {size}")
         garments = FashionMNIST(root, split)
         self.images, self.labels, self.classes = garments.images, garments.labels, garments.classes
-        self.split, self.size, self.seed = split, size, seed
+        self.split, self.size, self.seed, self.root = split, size, seed, root
         self.count = COUNTS[split] if count is None else count
 
     def __len__(self) -> int:

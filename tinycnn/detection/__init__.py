@@ -17,9 +17,15 @@ from .coders import (
     encode_logistic,
 )
 from .detector import Detector
+from .detectors import ATSS, FCOS, RetinaNet, YOLOv1
 from .draw import class_colour, draw_detections
+from .files import Description, load_into, read_detector, save_detector
+from .finder import Finder
+from .heads import DenseHead, SeparateHeads
 from .inputs import Inputs
+from .map_sizes import map_sizes
 from .matching import match_atss, match_boxes
+from .names import class_names
 from .necks import (
     PAN,
     FeaturePyramidNetwork,
@@ -31,38 +37,56 @@ from .necks import (
     flatten_levels,
     prior_bias,
 )
-from .points import fcos_ranges, match_points
-from .postprocess import Candidates, Detections, class_candidates, level_candidates, multiclass_nms, suppress
+from .points import centerness, fcos_ranges, match_points
+from .postprocess import (
+    Candidates,
+    Detections,
+    class_candidates,
+    level_candidates,
+    logit_candidates,
+    multiclass_nms,
+    suppress,
+)
 from .suppression import batched_nms, diou_nms, nms, soft_nms
 from .targets import BACKGROUND, IGNORED, batch_targets, dense_targets, pad_truths, sample_matches
 from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
 from .yolo_cells import yolo_targets, yolo_v1_targets
 
 __all__ = [
+    "ATSS",
     "BACKGROUND",
     "EFFICIENTDET",
+    "FCOS",
     "IGNORED",
     "PAN",
     "PUBLISHED",
     "SSD_VARIANCES",
     "BiFPN",
     "Candidates",
+    "DenseHead",
+    "Description",
     "Detections",
     "Detector",
     "FeaturePyramidNetwork",
+    "Finder",
     "Inputs",
     "LastLevelMaxPool",
     "LastLevelP6P7",
     "LitePAN",
     "PerLevel",
+    "RetinaNet",
     "Scale",
+    "SeparateHeads",
     "YOLOScale",
+    "YOLOv1",
     "anchor_boxes",
     "batch_targets",
     "batched_nms",
     "box_convert",
+    "centerness",
     "class_candidates",
     "class_colour",
+    "class_names",
     "clip_boxes_to_image",
     "decode_deltas",
     "decode_distances",
@@ -82,6 +106,9 @@ __all__ = [
     "grid_points",
     "kmeans_anchors",
     "level_candidates",
+    "load_into",
+    "logit_candidates",
+    "map_sizes",
     "match_atss",
     "match_boxes",
     "match_points",
@@ -90,8 +117,10 @@ __all__ = [
     "nms",
     "pad_truths",
     "prior_bias",
+    "read_detector",
     "remove_small_boxes",
     "sample_matches",
+    "save_detector",
     "soft_nms",
     "square_anchors",
     "ssd_scales",

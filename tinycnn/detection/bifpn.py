@@ -199,7 +199,7 @@ class BiFPN(Module):
         for _ in range(cells):
             self.cell.append(BiFPNCell(channels, out_channels, fusion, bias, padding))
             channels = [out_channels] * levels
-        self.apply(_start)
+        self.apply(start_bifpn)
 
     def forward(self, maps: Maps) -> Maps:
         require_maps(self, maps, self.in_channels)
@@ -211,8 +211,8 @@ class BiFPN(Module):
         return maps
 
 
-def _start(module: Module) -> None:
-    """Convolutions by He's rule from what reaches one output, their biases 0."""
+def start_bifpn(module: Module) -> None:
+    """Convolutions by He's rule from what reaches one output, their biases 0; `neck.apply(start_bifpn)`."""
     if isinstance(module, Conv2d):
         init.kaiming_normal(module.weight, gain=1)
         if module.bias is not None:

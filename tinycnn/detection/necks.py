@@ -217,3 +217,9 @@ def prior_bias(probability: float = 0.01) -> float:
     if not 0 < probability < 1:
         raise ValueError(f"prior_bias: probability must lie between 0 and 1, got {probability!r}")
     return -math.log((1 - probability) / probability)
+
+
+def start_scores(conv: Conv2d, probability: float = 0.01) -> None:
+    """The bias of a layer whose sigmoids are scores set to `prior_bias`."""
+    if conv.bias is not None:
+        init.constant(conv.bias, prior_bias(probability))

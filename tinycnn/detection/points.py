@@ -1,4 +1,4 @@
-"""Which truth a point answers for: the ranges and the centre sampling of FCOS."""
+"""Which truth a point answers for: the ranges and the centre sampling of FCOS; and how near its middle it is."""
 from __future__ import annotations
 
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import kernels
+from .boxes import as_boxes
 from .targets import as_truths
 
 
@@ -55,3 +56,19 @@ def match_points(boxes: Any, points: Any, ranges: Any, radii: Any = None) -> np.
         planes = np.stack([*places.T, *limits.T, np.broadcast_to(reach, len(places))])
         kernels(planes.dtype, "losses").assign_points(planes, np.ascontiguousarray(truths, np.float32), which)
     return which.astype(np.int64)
+
+
+def centerness(distances: Any) -> np.ndarray:
+    """How near to the middle of its box a point is, from 0 to 1, told by its distances (..., 4) to the sides: (...).
+
+    sqrt(min(l, r) / max(l, r) min(t, b) / max(t, b)), and 0 for a point that is not within the box.
+    Tian et al., "FCOS", ICCV 2019, equation 3.
+
+    >>> centerness([[4, 4, 4, 4], [1, 4, 4, 4], [-1, 4, 9, 4]]).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    sides = as_boxes("centerness", "distances", distances)
+    least, most = np.minimum(sides[..., :2], sides[..., 2:]), np.maximum(sides[..., :2], sides[..., 2:])
+    inside = (least > 0).all(-1)
+    ratios = least / np.where(most > 0, most, 1)
+    return np.sqrt(np.where(inside, ratios.prod(-1), 0))

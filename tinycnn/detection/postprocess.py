@@ -1,11 +1,13 @@
 """From scores of every place and class to detections: threshold, the best candidates, suppression, the best of all."""
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .boxes import as_boxes
+from .coders import sigmoid
 from .suppression import batched_nms, diou_nms, soft_nms
 
 METHODS = ("greedy", "diou", "linear", "gaussian")
@@ -92,6 +94,17 @@ def level_candidates(scores: Any, score_threshold: float, top_k: int | None = No
         chosen = chosen[_best(flat[chosen], top_k)]
     places, labels = np.divmod(chosen, max(1, table.shape[1]))
     return Candidates(places, labels, flat[chosen])
+
+
+def logit_candidates(logits: Any, score_threshold: float, top_k: int | None = None) -> Candidates:
+    """`level_candidates` of scores σ(logits), which is computed of those alone that exceed the threshold.
+
+    >>> logit_candidates([[2.0, -2.0], [0.5, 1.0]], 0.6, top_k=2).scores.round(3).tolist()
+    [0.881, 0.731]
+    """
+    least = math.log(score_threshold / (1 - score_threshold)) if 0 < score_threshold < 1 else math.inf
+    found = level_candidates(logits, -math.inf if score_threshold <= 0 else least, top_k)
+    return found._replace(scores=sigmoid(found.scores))
 
 
 def suppress(boxes: Any, scores: Any, labels: Any, iou_threshold: float = 0.5, max_detections: int = 100,

@@ -3,6 +3,7 @@ from .auxiliary import AuxiliaryLoss
 from .binary import BCELoss, BCEWithLogitsLoss, HingeLoss, KLDivLoss, SigmoidFocalLoss
 from .center import CenterLoss
 from .classification import CrossEntropyLoss, FocalLoss, MultiMarginLoss, NLLLoss
+from .dense import FCOSLoss, RetinaNetLoss
 from .gfl import DistributionFocalLoss, QualityFocalLoss
 from .metric import (
     BatchHardTripletLoss,
@@ -20,9 +21,10 @@ from .yolo import YOLOv2Loss, YOLOv3Loss, YOLOv4Loss
 from .yolo_v1 import YOLOv1Loss
 
 __all__ = [
-    "AuxiliaryLoss", "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CTCLoss", "CenterLoss", "ContrastiveLoss",
-    "CosineEmbeddingLoss", "CrossEntropyLoss", "DistributionFocalLoss", "FocalLoss", "HingeLoss", "HuberLoss",
-    "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiBoxLoss", "MultiMarginLoss", "NLLLoss",
-    "QualityFocalLoss", "SSELoss", "SemiHardTripletLoss", "SigmoidFocalLoss", "SmoothL1Loss", "SquaredTripletLoss",
-    "TripletMarginLoss", "WingLoss", "YOLOv1Loss", "YOLOv2Loss", "YOLOv3Loss", "YOLOv4Loss",
+    "AuxiliaryLoss", "BCELoss", "BCEWithLogitsLoss", "BatchHardTripletLoss", "CTCLoss", "CenterLoss",
+    "ContrastiveLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "DistributionFocalLoss", "FCOSLoss", "FocalLoss",
+    "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiBoxLoss",
+    "MultiMarginLoss", "NLLLoss", "QualityFocalLoss", "RetinaNetLoss", "SSELoss", "SemiHardTripletLoss",
+    "SigmoidFocalLoss", "SmoothL1Loss", "SquaredTripletLoss", "TripletMarginLoss", "WingLoss", "YOLOv1Loss",
+    "YOLOv2Loss", "YOLOv3Loss", "YOLOv4Loss",
 ]

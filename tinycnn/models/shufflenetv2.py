@@ -3,10 +3,11 @@ ECCV 2018, https://arxiv.org/abs/1807.11164.  Names of parameters as in torchvis
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Unpack
 
 from .. import ops as F
-from ..nn import ConvBNAct, DepthwiseBNAct, Dropout, MaxPool2d, Module, Sequential
+from ..nn import ConvBNAct, DepthwiseBNAct, Dropout, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .backbone import Backbone, Options, Stage, pooled
 from .registry import register_model
@@ -30,16 +31,17 @@ class ShuffleUnit(Module):
     channels.  The halves are joined and their channels mixed.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int,
+                 activation: Callable[[], Module] = ReLU) -> None:
         half = out_channels // 2
         self.stride = stride
         self.branch1 = Sequential() if stride == 1 else Sequential(
             *DepthwiseBNAct(in_channels, 3, stride, activation=None),
-            *ConvBNAct(in_channels, half, 1))
+            *ConvBNAct(in_channels, half, 1, activation=activation))
         self.branch2 = Sequential(
-            *ConvBNAct(half if stride == 1 else in_channels, half, 1),
+            *ConvBNAct(half if stride == 1 else in_channels, half, 1, activation=activation),
             *DepthwiseBNAct(half, 3, stride, activation=None),
-            *ConvBNAct(half, half, 1))
+            *ConvBNAct(half, half, 1, activation=activation))
 
     def forward(self, x: Tensor) -> Tensor:
         left, right = F.chunk(x, 2) if self.stride == 1 else (self.branch1(x), x)
@@ -47,25 +49,29 @@ class ShuffleUnit(Module):
 
 
 class ShuffleNetV2(Backbone):
-    """ShuffleNet V2; stage_channels: output channels of stage2, stage3, stage4 and conv5. options: see Backbone."""
+    """ShuffleNet V2; stage_channels: output channels of stage2, stage3, stage4 and conv5. options: see Backbone.
+
+    activation: what makes the modules that activate.
+    """
 
     head_modules = ("conv5", "fc")
 
-    def __init__(self, stage_channels: tuple[int, ...], **options: Unpack[Options]) -> None:
+    def __init__(self, stage_channels: tuple[int, ...], activation: Callable[[], Module] = ReLU,
+                 **options: Unpack[Options]) -> None:
         super().__init__(**options)
         *widths, last = stage_channels
-        self.conv1 = ConvBNAct(self.in_chans, STEM, 3, self.stem_stride)
+        self.conv1 = ConvBNAct(self.in_chans, STEM, 3, self.stem_stride, activation=activation)
         self.maxpool = MaxPool2d(3, stride=2, padding=1)
         stages = [Stage("conv1", STEM, self.stem_stride), Stage("maxpool", STEM, 2 * self.stem_stride)]
         channels = STEM
         for name, width, repeats in zip(("stage2", "stage3", "stage4"), widths, REPEATS, strict=True):
-            units = [ShuffleUnit(width if i else channels, width, 1 if i else 2) for i in range(repeats)]
+            units = [ShuffleUnit(width if i else channels, width, 1 if i else 2, activation) for i in range(repeats)]
             setattr(self, name, Sequential(*units))
             stages.append(Stage(name, width, stages[-1].reduction * 2))
             channels = width
         self.set_stages(stages)
         if not self.features_only:
-            self.conv5 = ConvBNAct(channels, last, 1)
+            self.conv5 = ConvBNAct(channels, last, 1, activation=activation)
             self.dropout = Dropout(self.drop_rate)
             self.fc = self.classifier_layer(last)
 
@@ -73,10 +79,11 @@ class ShuffleNetV2(Backbone):
         return self.fc(self.dropout(pooled(self.conv5(x))))
 
 
-def shufflenet_v2(width: float = 1.0, **options: Unpack[Options]) -> ShuffleNetV2:
+def shufflenet_v2(width: float = 1.0, activation: Callable[[], Module] = ReLU,
+                  **options: Unpack[Options]) -> ShuffleNetV2:
     """ShuffleNet V2 of a width of the paper's table: 0.5, 1.0, 1.5 or 2.0.
 
-    options: see Backbone.  Raises ValueError for another width.
+    activation: what makes the modules that activate.  options: see Backbone.  Raises ValueError for another width.
 
     >>> import numpy as np
     >>> shufflenet_v2(0.5, num_classes=10).eval()(np.zeros((1, 3, 64, 64), np.float32)).shape
@@ -84,7 +91,7 @@ def shufflenet_v2(width: float = 1.0, **options: Unpack[Options]) -> ShuffleNetV
     """
     if width not in TABLE:
         raise ValueError(f"shufflenet_v2: width must be one of {', '.join(map(str, TABLE))}, got {width!r}")
-    return ShuffleNetV2(TABLE[width], **options)
+    return ShuffleNetV2(TABLE[width], activation, **options)
 
 
 @register_model

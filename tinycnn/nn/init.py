@@ -64,3 +64,12 @@ def kaiming_normal(weight: Tensor, mode: str = "fan_in", gain: float = math.sqrt
 def kaiming_uniform(weight: Tensor, mode: str = "fan_in", gain: float = math.sqrt(2), groups: int = 1) -> None:
     """Uniform numbers of the deviation that `kaiming_normal` has."""
     uniform(weight, gain * math.sqrt(3 / _fan(weight, mode, groups)))
+
+
+def xavier_uniform(weight: Tensor) -> None:
+    """Uniform numbers of variance 2 / (fan_in + fan_out): between what keeps activations and what keeps gradients.
+
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
+    equation 16.
+    """
+    uniform(weight, math.sqrt(6 / sum(fans(weight.shape))))

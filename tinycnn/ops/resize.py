@@ -38,12 +38,16 @@ class Interpolate(Function, op="interpolate"):
     def backward(self, gy):
         """The rules turned round."""
         gx = np.empty(self.saved.shape, gy.dtype)
-        self._run(gy, gx, [_adjoint(*rule) for rule in self._rules(gx.shape, gy.dtype)])
+        self._run(gy, gx, self.adjoint_tables(gx.shape, gy.dtype))
         return gx
 
     def tables(self, x: Shape, dtype: np.dtype) -> list[Table]:
         """For rows, then columns: places in x, and their weights, (taps, size) each; compiled plans read them too."""
         return [_table(*rule) for rule in self._rules(x, dtype)]
+
+    def adjoint_tables(self, x: Shape, dtype: np.dtype) -> list[Table]:
+        """The same turned round: what a gradient comes back by."""
+        return [_adjoint(*rule) for rule in self._rules(x, dtype)]
 
     def _rules(self, x, dtype):
         """The arguments of `_table`, for rows and for columns."""

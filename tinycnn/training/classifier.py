@@ -3,13 +3,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import optim
 from ..data.loader import Loader
 from ..data.tasks import Task
 from ..models import Backbone
@@ -21,7 +19,7 @@ from .fit import fit
 from .frozen import cached_features, classifier_of, freeze_backbone
 from .log import CSVLog, read_log
 from .progress import Choice
-from .recipe import Recipe
+from .recipe import Recipe, averaged
 from .results import RunFiles, circumstances, write_json
 
 Loaders = tuple[Loader, Loader]  # to train on, to test with
@@ -57,7 +55,7 @@ def train_classifier(model: Backbone, task: Task, recipe: Recipe, out: str | os.
     settings = {**recipe.settings(), **(about or {}), "freeze": freeze, "cache": cache}
     loaders = _loaders(task, recipe, workers)
     trained = classifier_of(model) if cache else model
-    parts = _parts(trained, recipe, len(loaders[0]))
+    parts = recipe.make_parts(trained, len(loaders[0]))
     checkpoint = Checkpoint(files.checkpoint, settings, model=model, **parts)
     if resume and checkpoint.exists():
         checkpoint.load()  # before anything is computed or planned from frozen weights
@@ -65,7 +63,7 @@ def train_classifier(model: Backbone, task: Task, recipe: Recipe, out: str | os.
         loaders = _cached(model, task, recipe, engine)
     _run(trained, loaders, recipe, engine, parts, checkpoint, CSVLog(files.log), resume, progress)
     write_json(files.network, {"classes": list(task.classes), "view": vars(task.view), **(about or {})})
-    with _averaged(parts):
+    with averaged(parts):
         save(model.state_dict(), files.weights)
     result = _result(model, read_log(files.log), settings, planned=engine.step is not None)
     write_json(files.directory / f"result-{result['date']}.json", result)
@@ -87,24 +85,10 @@ def _cached(model: Backbone, task: Task, recipe: Recipe, engine: Engine) -> Load
             Loader(x_test, y_test, recipe.batch_size))
 
 
-def _parts(trained: Module, recipe: Recipe, batches: int) -> dict[str, Any]:
-    """What moves the weights, by the names that the checkpoint has for it."""
-    optimizer = recipe.make_optimizer([p for p in trained.parameters() if p.requires_grad])
-    parts = {"optimizer": optimizer, "schedule": recipe.make_schedule(optimizer, recipe.epochs * batches)}
-    if recipe.ema:
-        parts["ema"] = optim.ExponentialMovingAverage(trained, recipe.ema, warmup=True)
-    return parts
-
-
-def _averaged(parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
-    """In which the network has the weights that count."""
-    return parts["ema"].averaged() if "ema" in parts else nullcontext()
-
-
 def _run(trained: Module, loaders: Loaders, recipe: Recipe, engine: Engine, parts: Mapping[str, Any],
          checkpoint: Checkpoint, log: CSVLog, resume: bool, progress: Choice) -> None:
     train, test = loaders
-    step = engine.make_step(trained, recipe, parts["optimizer"], train)
+    step = engine.make_step(trained, recipe.make_loss(), parts["optimizer"], train.example(), recipe.clip)
     tester = Tester(trained, engine)
     fit(step, train, recipe.epochs, evaluate=lambda: tester(test), schedule=parts["schedule"], ema=parts.get("ema"),
         log=log, checkpoint=checkpoint, resume=resume, progress=progress)

@@ -9,7 +9,6 @@ from ..data.loader import Loader
 from ..nn import Module
 from ..optim import clip_grad_norm_
 from .evaluate import evaluation, share_right
-from .recipe import Recipe
 from .steps import eager_step
 
 
@@ -22,13 +21,12 @@ class Engine(NamedTuple):
     step: Callable[..., Any] | None = None
     compile: Callable[..., Any] | None = None
 
-    def make_step(self, model: Module, recipe: Recipe, optimizer: Any, loader: Loader) -> Any:
-        """What `fit` calls with each batch of a loader."""
+    def make_step(self, model: Module, loss: Any, optimizer: Any, example: Any, clip: float | None) -> Any:
+        """What `fit` calls with each batch; example: one of them.  clip: the longest gradient."""
         if self.step is None:
-            return eager_step(model, recipe.make_loss(), optimizer, recipe.clip)
-        clip = None if recipe.clip is None else partial(clip_grad_norm_, max_norm=recipe.clip)
-        example = [(array.shape, array.dtype) for array in loader.example()]
-        return self.step(model, recipe.make_loss(), optimizer, example, clip=clip)
+            return eager_step(model, loss, optimizer, clip)
+        clipped = None if clip is None else partial(clip_grad_norm_, max_norm=clip)
+        return self.step(model, loss, optimizer, example, clip=clipped)
 
 
 class Tester:

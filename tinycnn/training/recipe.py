@@ -1,11 +1,12 @@
-"""Recipe: how long, how fast and with what a classifier is trained."""
+"""Recipe: how long, how fast and with what a network is trained."""
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .. import optim
 from ..data.loader import Mix
 from ..data.mixup import mixed_one_hot, mixup
 from ..losses import AuxiliaryLoss, CrossEntropyLoss
+from ..nn import Module
 
 MOMENTUM = 0.9
 
@@ -36,19 +38,18 @@ SCHEDULES = ("cosine", "constant")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """All on which the course of a training depends besides network and data.
+class Course:
+    """What recipes for all kinds of networks have in common.
 
     epochs: passes over the images.  batch_size: images a step.  optimizer: "sgd" (Nesterov momentum 0.9), "adamw" or
     "rmsprop" (TensorFlow's form); lr, its highest learning rate, and weight_decay: the optimiser's own where None.
-    schedule: "cosine" to 0 or "constant", after a share `warmup` of all steps in which the rate rises.
-    label_smoothing: share of the target that is spread over all classes.  mixup: alpha of MixUp, 0 for none.  ema:
-    decay of the weights' running mean, which is then what is tested and kept, 0 for none.  clip: longest gradient.
-    augment: see `data.tasks.AUGMENTATIONS`.
+    schedule: "cosine" to 0 or "constant", after a share `warmup` of all steps in which the rate rises.  ema: decay of
+    the weights' running mean, which is then what is tested and kept, 0 for none.  clip: longest gradient.
 
     Raises ValueError for a value that makes no sense.
     """
 
+    families: ClassVar[Mapping[str, Family]] = OPTIMIZERS
     epochs: int = 6
     batch_size: int = 128
     optimizer: str = "sgd"
@@ -56,35 +57,37 @@ class Recipe:
     weight_decay: float | None = None
     schedule: str = "cosine"
     warmup: float = 0.1
-    label_smoothing: float = 0.0
-    mixup: float = 0.0
     ema: float = 0.0
     clip: float | None = None
     augment: str = "flip"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        for name, known in (("optimizer", self.families), ("schedule", SCHEDULES)):
             if getattr(self, name) not in known:
-                raise ValueError(f"Recipe: {name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+                raise ValueError(f"{type(self).__name__}: {name} must be one of {', '.join(known)}, "
+                                 f"got {getattr(self, name)!r}")
         for name in ("epochs", "batch_size"):
-            _require(name, getattr(self, name), 1, math.inf)
-        for name, most in (("warmup", 1), ("mixup", math.inf), ("seed", math.inf)):
-            _require(name, getattr(self, name), 0, most)
-        for name in ("label_smoothing", "ema"):
-            _require(name, getattr(self, name), 0, np.nextafter(1, 0))
+            self._require(name, 1, math.inf)
+        for name, most in (("warmup", 1), ("seed", math.inf), ("ema", np.nextafter(1, 0))):
+            self._require(name, 0, most)
         for name in ("lr", "clip"):
-            _require(name, getattr(self, name), np.nextafter(0, 1), math.inf)
+            self._require(name, np.nextafter(0, 1), math.inf)
+
+    def _require(self, name: str, least: float, most: float) -> None:
+        value = getattr(self, name)
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"{type(self).__name__}: {name} is out of range: {value!r}")
 
     def settings(self) -> dict[str, Any]:
         """All values, as a checkpoint keeps them; those of the optimiser in the place of None."""
-        family = OPTIMIZERS[self.optimizer]
+        family = self.families[self.optimizer]
         return {**dataclasses.asdict(self), "lr": family.lr if self.lr is None else self.lr,
                 "weight_decay": family.weight_decay if self.weight_decay is None else self.weight_decay}
 
     def make_optimizer(self, parameters: Iterable[Any]) -> optim.Optimizer:
         """The optimiser of these parameters."""
-        family, settings = OPTIMIZERS[self.optimizer], self.settings()
+        family, settings = self.families[self.optimizer], self.settings()
         return family.build(parameters, lr=settings["lr"], weight_decay=settings["weight_decay"], **family.settings)
 
     def make_schedule(self, optimizer: optim.Optimizer, steps: int) -> Any:
@@ -93,6 +96,36 @@ class Recipe:
         if self.schedule == "cosine":
             return optim.CosineSchedule(optimizer, steps, warmup_steps=warmup)
         return optim.Warmup(optim.ExponentialLR(optimizer, 1.0), max(warmup, 1), start_factor=1 / max(warmup, 1))
+
+    def make_parts(self, trained: Module, batches: int) -> dict[str, Any]:
+        """What moves the weights, in epochs of so many batches, by the names that the checkpoint has for it."""
+        optimizer = self.make_optimizer([p for p in trained.parameters() if p.requires_grad])
+        parts = {"optimizer": optimizer, "schedule": self.make_schedule(optimizer, self.epochs * batches)}
+        if self.ema:
+            parts["ema"] = optim.ExponentialMovingAverage(trained, self.ema, warmup=True)
+        return parts
+
+
+def averaged(parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
+    """In which the network has the weights that count; parts: those of `make_parts`."""
+    return parts["ema"].averaged() if "ema" in parts else nullcontext()
+
+
+@dataclass(frozen=True)
+class Recipe(Course):
+    """All on which the course of a classifier's training depends besides network and data: see `Course`.
+
+    label_smoothing: share of the target that is spread over all classes.  mixup: alpha of MixUp, 0 for none.  augment:
+    see `data.tasks.AUGMENTATIONS`.
+    """
+
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require("label_smoothing", 0, np.nextafter(1, 0))
+        self._require("mixup", 0, math.inf)
 
     def make_loss(self) -> AuxiliaryLoss:
         """The loss of a batch's logits and its classes, or the shares of all classes."""
@@ -108,7 +141,3 @@ class Recipe:
             return mixed.x, mixed_one_hot(mixed.a, mixed.b, mixed.lam, num_classes)
         return mix
 
-
-def _require(name: str, value: float | None, least: float, most: float) -> None:
-    if value is not None and not least <= value <= most:
-        raise ValueError(f"Recipe: {name} is out of range: {value!r}")

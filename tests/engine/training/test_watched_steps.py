@@ -40,9 +40,20 @@ class Spatial(nn.Module):
         return self.last(F.global_avg_pool2d(x).flatten(1))
 
 
+class Resized(nn.Module):
+    """A map made larger, and smaller."""
+
+    def __init__(self):
+        self.conv, self.norm, self.last = nn.Conv2d(3, 19, 3), nn.BatchNorm2d(19), nn.Conv2d(19, 17, 1)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.conv(x)))
+        return self.last(F.interpolate(F.interpolate(x, scale_factor=2), size=(5, 9), mode="bilinear"))
+
+
 NETS = {"everything": Everything, "spatial": Spatial, "residual": lambda: Residual(F.relu6),
         "shuffled": lambda: Shuffled(34),
-        "excited": lambda: Excited(F.silu, F.sigmoid),
+        "excited": lambda: Excited(F.silu, F.sigmoid), "resized": Resized,
         **{f"drop {name}": lambda how=how: Dropped(how) for name, how in DROPS.items()}}
 
 

@@ -35,11 +35,12 @@ def write_coco(dataset: DetectionSet, path: str | os.PathLike[str], images: str 
 
 
 def write_coco_results(path: str | os.PathLike[str], detections: Sequence[Mapping[str, Any]],
-                       dataset: DetectionSet) -> None:
+                       dataset: DetectionSet, names: bool = False) -> None:
     """Write what was found in the set's images as COCO's results file: it appears whole or not at all.
 
-    detections: one dict for each image, of `boxes` (n, 4) xyxy pixels, `scores` (n,), `labels` (n,).  Raises ValueError
-    where there are more or fewer of them than images, or a label has no category.
+    detections: one dict for each image, of `boxes` (n, 4) xyxy pixels, `scores` (n,), `labels` (n,).  names: each
+    result has `file_name` and `category` too, which COCO's tools pass over.  Raises ValueError where there are more or
+    fewer detections than images, or a label has no category.
     """
     if len(detections) != len(dataset):
         raise ValueError(f"write_coco_results: detections of {len(detections)} images, a data set of {len(dataset)}")
@@ -48,8 +49,9 @@ def write_coco_results(path: str | os.PathLike[str], detections: Sequence[Mappin
         for box, score, label in zip(np.asarray(found["boxes"]), found["scores"], found["labels"]):
             if not 0 <= label < len(dataset.category_ids):
                 raise ValueError(f"write_coco_results: label {label}, expected 0 to {len(dataset.category_ids) - 1}")
+            said = {"file_name": str(image.path), "category": dataset.classes[label]} if names else {}
             results.append({"image_id": image.id, "category_id": dataset.category_ids[label], "bbox": _extents(box),
-                            "score": float(score)})
+                            "score": float(score), **said})
     _write(path, results)
 
 

@@ -43,6 +43,7 @@ class AnchorYOLO(Detector):
     """
 
     default_inputs: ClassVar[Inputs] = Inputs("centre", 0.5, 0.0, 1.0)
+    suppression: ClassVar[str] = "greedy"  # see `postprocess.suppress`
 
     def __init__(self, num_classes: int, size: int | tuple[int, int], scales: Sequence[YOLOScale],
                  match_threshold: float | None = None, iou_threshold: float = 0.45, **options: Any) -> None:
@@ -108,7 +109,7 @@ class AnchorYOLO(Detector):
         boxes = decode_logistic(said[:, :4], *[prior[at] for prior in priors])
         scores = sigmoid(said[:, 4:5]) * self.probabilities(said[:, 5:])
         found = multiclass_nms(boxes, scores, self.score_threshold, self.iou_threshold,
-                               max_detections=self.max_detections)
+                               max_detections=self.max_detections, method=self.suppression)
         return found._replace(boxes=clip_boxes_to_image(found.boxes, canvas))  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...autograd import OPS
-from ..graph import Node
+from ..graph import Node, Value
 from ..layout import Placed
 from .rules import lowers, map_by_map, map_fields
 
@@ -44,8 +44,21 @@ def resize(plan: Builder, node: Node) -> None:
     """A few rows and columns of the map for each of the result, weighted."""
     placed = plan.whole(node.inputs["x"])
     function: Any = OPS[node.op].like([], node.attributes)
-    (rows, row_weights), (columns, column_weights) = function.tables(placed.shape, plan.dtype)
-    plan.emit(node.y, kind="resize", **map_fields(plan, placed, node.y), kh=len(rows), kw=len(columns),
+    emit_resize(plan, placed, node.y, function.tables(placed.shape, plan.dtype))
+
+
+def weighed(table: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A table that the kernel takes at its word: it does not look at the weights of a single tap, which then are 1."""
+    places, weights = table
+    if len(places) > 1 or (weights == 1).all():
+        return table
+    return np.repeat(places, 2, 0), np.concatenate([weights, np.zeros_like(weights)])
+
+
+def emit_resize(plan: Builder, placed: Placed, y: Value, tables: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """y by tables of rows and columns; those turned round make of a gradient of the result one of the map."""
+    (rows, row_weights), (columns, column_weights) = map(weighed, tables)
+    plan.emit(y, kind="resize", **map_fields(plan, placed, y), kh=len(rows), kw=len(columns),
               off=plan.table(lambda: np.concatenate([rows.ravel(), columns.ravel()])),
               w=plan.constant(np.concatenate([row_weights.ravel(), column_weights.ravel()])),
               t=plan.scratch(plan.threads * placed.shape[3] * plan.width))

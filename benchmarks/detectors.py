@@ -1,0 +1,119 @@
+"""Detectors trained on scenes of Fashion-MNIST's garments, by one recipe each: AP, size, latency and minutes.
+
+    python benchmarks/detectors.py                  train those that have no result yet; goes on where it was stopped
+    python benchmarks/detectors.py nanodet_m        only these
+    python benchmarks/detectors.py --smoke          a minute, to see that it works; nothing is kept
+    python benchmarks/detectors.py --write          put the table of all results into docs/detection.md
+
+8,000 scenes of 160x160 pixels to train on, 1,000 with other garments to test with.  AP is that of the last epoch, which
+nothing was chosen by.  Latency: one image, compiled, one thread, with decoding and suppression.  Runs are kept in
+runs/detectors, results with date and commit in benchmarks/results/detection.json.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tinycnn
+from tinycnn.data import Scenes
+from tinycnn.detection import Finder
+from tinycnn.training.detection_jobs import DetectionChoice, DetectorChoice, run_detector_training
+from tinycnn.training.detection_recipe import DetectionRecipe
+from tinycnn.training.engines import Engine
+from tinycnn.training.results import RunFiles, write_json
+
+SIZE = 160
+BACKBONE = "shufflenet_v2_x1_0"
+RECIPE = DetectionRecipe(epochs=15, batch_size=32, optimizer="adamw", lr=2e-3, weight_decay=0.05, ema=0.998,
+                         augment="flip", test_every=5)
+DETECTORS: dict[str, tuple[DetectorChoice, DetectionRecipe]] = {
+    "ssdlite": (DetectorChoice("ssdlite", backbone=BACKBONE, size=SIZE, options={"strides": [8, 16, 32], "maps": 5}),
+                RECIPE),
+    "yolov3_tiny": (DetectorChoice("yolov3_tiny", backbone=BACKBONE, size=SIZE, fit_anchors=True,
+                                   options={"width": 0.5}), RECIPE),
+    "fcos": (DetectorChoice("fcos_fpn", backbone=BACKBONE, size=SIZE), RECIPE),
+    "nanodet_m": (DetectorChoice("nanodet_m", size=SIZE), RECIPE),
+}
+SMOKE_IMAGES, SMOKE_EPOCHS = 64, 2
+CALLS = 100  # timed
+RUNS, RESULTS = Path("runs/detectors"), Path(__file__).parent / "results" / "detection.json"
+PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
+BEGIN, END = "<!-- results: python benchmarks/detectors.py --write -->", "<!-- end of results -->"
+
+
+def train(name: str, out: Path, workers: int, limit: int | None = None, epochs: int | None = None) -> dict[str, Any]:
+    """The result of a run, which goes on where it was stopped."""
+    choice, recipe = DETECTORS[name]
+    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
+    return run_detector_training(choice, DetectionChoice("scenes", scene_size=SIZE, limit=limit), recipe, out,
+                                 engine=Engine(tinycnn.compile_training_step, tinycnn.compile), workers=workers,
+                                 resume=RunFiles(out).checkpoint.exists())
+
+
+def latency(out: Path) -> dict[str, float]:
+    """Milliseconds from a scene to its detections, on one thread."""
+    before = tinycnn.get_num_threads()
+    tinycnn.set_num_threads(1)
+    finder, image, times = Finder(weights=RunFiles(out).weights, compile=tinycnn.compile), Scenes("test")[0].image, []
+    for _ in range(CALLS):
+        start = time.perf_counter()
+        finder.find(image)
+        times.append(time.perf_counter() - start)
+    tinycnn.set_num_threads(before)
+    return {"ms": round(1e3 * statistics.median(times), 3)}
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as a page has them, the best first."""
+    rows = ["| detector | AP | AP50 | AP75 | parameters | epochs | minutes (threads) | ms an image | date, commit |",
+            "|---|---|---|---|---|---|---|---|---|"]
+    for name, r in sorted(results.items(), key=lambda item: -item[1]["AP"]):
+        rows.append(f"| {name} | {r['AP']:.3f} | {r['AP50']:.3f} | {r['AP75']:.3f} | {r['parameters'] / 1e6:.2f} M "
+                    f"| {r['settings']['epochs']} | {r['seconds'] / 60:.0f} ({r['threads']}) | {r['ms']:.2f} "
+                    f"| {r['date']}, {r['commit']} |")
+    return "\n".join(rows)
+
+
+def smoke(names: list[str], workers: int) -> dict[str, Any]:
+    """A few scenes for each, in a directory that goes again."""
+    found = {}
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder, name)
+            found[name] = train(name, out, workers, SMOKE_IMAGES, SMOKE_EPOCHS) | latency(out)
+    return found
+
+
+def main() -> None:
+    """Train what is asked for, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("detectors", nargs="*", default=list(DETECTORS))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--smoke", action="store_true", help="a few scenes for each; nothing is kept")
+    parser.add_argument("--write", action="store_true", help="only put the table into docs/detection.md")
+    arguments = parser.parse_args()
+    tinycnn.set_num_threads(arguments.threads)
+    if arguments.smoke:
+        print(table(smoke(arguments.detectors, arguments.workers)))
+        return
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in () if arguments.write else arguments.detectors:
+        if name not in results:
+            results[name] = train(name, RUNS / name, arguments.workers) | latency(RUNS / name)
+            write_json(RESULTS, results)
+    if arguments.write:
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        PAGE.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
