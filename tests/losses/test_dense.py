@@ -1,4 +1,4 @@
-"""Losses of RetinaNet and of FCOS by hand, and what they refuse; the detectors' tests have torchvision's and gradients."""
+"""Losses of RetinaNet and FCOS by hand, and what they refuse; the detectors' tests have torchvision's and gradients."""
 from __future__ import annotations
 
 import math

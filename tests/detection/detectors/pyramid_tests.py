@@ -9,6 +9,7 @@ from model_oracles import random_state
 import tinycnn
 from tinycnn import Tensor, optim
 from tinycnn import functional as F
+from tinycnn.detection import centerness, encode_distances
 from tinycnn.detection.detector import arrays
 
 LAST = {"cls_logits": "classification_head.cls_logits", "bbox_regression": "regression_head.bbox_reg",
@@ -166,9 +167,11 @@ def same_training(torch, theirs, ours, classes: int) -> None:
     """Losses, and their gradients by every parameter, in training mode and float64."""
     rng = np.random.default_rng(1)
     x = rng.standard_normal((2, 3, *ours.size))
-    boxes = [np.array([[4.3, 6.1, 60.7, 50.2], [30.4, 20.2, 90.3, 93.6], [3.1, 70.8, 20.2, 90.4]]), np.zeros((0, 4))]
+    boxes = [np.array([[34, 49, 486, 402], [243, 162, 722, 749], [25, 567, 162, 723]]) / 8, np.zeros((0, 4))]
     labels = [np.array([1, classes - 1, 0]), np.zeros(0, np.int64)]
     dense = [d if d.dtype.kind == "i" else d.astype(np.float64) for d in ours.encode(boxes, labels)]
+    if len(dense) == 3:  # centre-ness, which float32 rounds
+        dense[2] = centerness(encode_distances(dense[1], ours.points.astype(np.float64))) * (dense[0] < classes)
     losses = ours.to(np.float64).train().criterion(ours(x), dense)
     sum(losses.values()).backward()
     theirs = theirs.double().train()
