@@ -16,7 +16,9 @@ from .metric import (
 from .multibox import MultiBoxLoss
 from .regression import HuberLoss, L1Loss, MSELoss, SmoothL1Loss, SSELoss, WingLoss
 from .sequence import CTCLoss
+from .word_tree import WordTree
 from .yolo import YOLOv2Loss, YOLOv3Loss, YOLOv4Loss
+from .yolo9000 import YOLO9000Loss
 from .yolo_v1 import YOLOv1Loss
 
 __all__ = [
@@ -24,5 +26,5 @@ __all__ = [
     "CosineEmbeddingLoss", "CrossEntropyLoss", "DistributionFocalLoss", "FocalLoss", "HingeLoss", "HuberLoss",
     "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiBoxLoss", "MultiMarginLoss", "NLLLoss",
     "QualityFocalLoss", "SSELoss", "SemiHardTripletLoss", "SigmoidFocalLoss", "SmoothL1Loss", "SquaredTripletLoss",
-    "TripletMarginLoss", "WingLoss", "YOLOv1Loss", "YOLOv2Loss", "YOLOv3Loss", "YOLOv4Loss",
+    "TripletMarginLoss", "WingLoss", "WordTree", "YOLO9000Loss", "YOLOv1Loss", "YOLOv2Loss", "YOLOv3Loss", "YOLOv4Loss",
 ]
