@@ -51,8 +51,8 @@ def family(parents: tuple[int, ...]) -> Family:
     levels = []
     for level in range(1, int(depth.max()) + 1):
         nodes = np.flatnonzero(depth == level)
-        first = np.flatnonzero(np.diff(parent[nodes], prepend=-2))
-        levels.append(Level(nodes, first, parent[nodes[first]], parent[nodes]))
+        begin = np.flatnonzero(np.diff(parent[nodes], prepend=-2))
+        levels.append(Level(nodes, begin, parent[nodes[begin]], parent[nodes]))
     return Family(starts, np.diff(starts, append=len(parent)), tuple(levels))
 
 
