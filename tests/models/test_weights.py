@@ -17,6 +17,8 @@ from tinycnn.serialize import CheckpointError
 REGISTERED = models.list_models()
 KNOWN = sorted(name for name, weights in models.WEIGHTS.items() if weights.package and name in REGISTERED)
 PUBLISHED = sorted(name for name in models.WEIGHTS if name in REGISTERED)
+DETECTORS = models.list_models(task="detection")
+OF_TORCHVISION = sorted(name for name, weights in models.WEIGHTS.items() if weights.url and name not in DETECTORS)
 
 
 @pytest.fixture(autouse=True)
@@ -133,16 +135,20 @@ def test_another_image_depth_does_not_fit(name):
 def test_records_say_what_is_needed(name):
     weights = models.WEIGHTS[name]
     assert re.fullmatch("[0-9a-f]{8,64}", weights.sha256)
-    assert weights.file.endswith(f"-{weights.sha256[:8]}.pth") or weights.file.endswith(f"-{weights.sha256}.pth")
+    if name in DETECTORS:
+        assert len(weights.sha256) == 64
+        assert weights.num_classes == models.create_model(name).num_classes
+    else:
+        assert weights.file.endswith((f"-{weights.sha256[:8]}.pth", f"-{weights.sha256}.pth"))
+        assert weights.num_classes == 1000
     assert weights.licence
     assert weights.source.startswith("https://")
-    assert weights.num_classes == 1000
     assert weights.preprocessing.crop <= weights.preprocessing.resize
     assert weights.url or weights.package
     assert weights.ways()
 
 
-@pytest.mark.parametrize("name", sorted(name for name, weights in models.WEIGHTS.items() if weights.url))
+@pytest.mark.parametrize("name", OF_TORCHVISION)
 def test_records_agree_with_torchvision(name):
     theirs = import_torchvision().models.get_model_weights(name)["IMAGENET1K_V1"]
     ours, view = models.WEIGHTS[name], theirs.transforms()

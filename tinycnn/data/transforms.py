@@ -39,12 +39,13 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
         raise ValueError(f"resize: images must be uint8 (N, H, W), got {images.dtype} {images.shape}")
     if size < 1:
         raise ValueError(f"resize: size must be at least 1, got {size}")
-    rows, columns = (_triangles(extent, size) for extent in images.shape[1:])
+    rows, columns = (triangles(extent, size) for extent in images.shape[1:])
     return np.rint(rows @ images.astype(np.float32) @ columns.T).astype(np.uint8)
 
 
-def _triangles(extent: int, size: int) -> np.ndarray:
-    """The share (size, extent) that each pixel along an axis has in each of the new ones."""
+def triangles(extent: int, size: int) -> np.ndarray:
+    """The share (size, extent) that each pixel along an axis has in each of the new ones, by a triangle filter: it is
+    as wide as a new pixel where the image shrinks."""
     scale = extent / size
     centres = (np.arange(size)[:, None] + 0.5) * scale - 0.5
     shares = np.maximum(1 - np.abs(centres.clip(0, extent - 1) - np.arange(extent)) / max(scale, 1), 0)

@@ -4,6 +4,7 @@ from .backbone import Backbone, Stage
 from .bn_inception import bn_inception, se_bn_inception
 from .cspdarknet import cspdarknet53
 from .darknet import darknet19, darknet53
+from .darknet_files import save_darknet
 from .densenet import densenet121, densenet161, densenet169, densenet201
 from .efficientnet import (
     efficientnet_b0,
@@ -115,6 +116,7 @@ __all__ = [
     "resnet101",
     "resnet152",
     "resnext50_32x4d",
+    "save_darknet",
     "se_bn_inception",
     "seresnet18",
     "seresnet34",

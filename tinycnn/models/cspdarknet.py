@@ -5,16 +5,20 @@ https://arxiv.org/abs/1911.11929.  Names of parameters as in timm's cspdarknet53
 
 Its activation is mish, as YOLO v4 has it (timm: leaky ReLU of a slope of 0.01, which `activation=LeakyReLU` gives).  As
 in timm, one 1x1 makes both halves of a stage, for which the authors' configuration has two; the halves are joined in
-the other order than there, which is a matter of how weights are stored.  Normalisation: see darknet.py.
+the other order than there, which is a matter of how weights are stored: `CrossStage.darknet_order` knows.
+Normalisation: see darknet.py.
 """
 from __future__ import annotations
 
 from typing import Unpack
 
+import numpy as np
+
 from .. import ops as F
 from ..nn import Mish, Module, Sequential
 from ..tensor import Tensor
 from .darknet import DARKNET53, Activation, Block, Darknet, DarknetOptions, convolution
+from .darknet_files import Part, darknet_parts
 from .registry import register_model
 
 
@@ -33,11 +37,21 @@ class CrossStage(Module):
         self.blocks = Sequential(*[Block(half, half // 2 if first else half, p, activation) for p in drop_path])
         self.conv_transition_b = convolution(half, half, 1, 1, activation)
         self.conv_transition = convolution(2 * half, out_channels, 1, 1, activation)
+        self.half = half
 
     def forward(self, x: Tensor) -> Tensor:
         around, through = F.chunk(self.conv_exp(self.conv_down(x)), 2)
         through = self.conv_transition_b(self.blocks(through))
         return self.conv_transition(F.concat([around, through]))
+
+    def darknet_order(self) -> list[Part]:
+        """Its layers in a file of Darknet's, which has two convolutions for one, and joins the halves the other way."""
+        half, swapped = self.half, np.roll(np.arange(2 * self.half), self.half)
+        exp, transition = (Part(f"{name}.conv", f"{name}.bn") for name in ("conv_exp", "conv_transition"))
+        inner = [part.below(name) for name in ("blocks", "conv_transition_b")
+                 for part in darknet_parts(getattr(self, name))]
+        return [Part("conv_down.conv", "conv_down.bn"), exp._replace(rows=slice(half)),
+                exp._replace(rows=slice(half, None)), *inner, transition._replace(columns=swapped)]
 
 
 class CSPDarknet(Darknet):

@@ -19,7 +19,7 @@ class WeightsNotFound(FileNotFoundError):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a network's weights expect of an image.
+    """What a classifier's weights expect of an image; detectors have `inputs`.
 
     The shorter side is made `resize` pixels long, by `interpolation` ("bilinear" or "bicubic"); the middle square of
     `crop` pixels is cut out; a channel (red, green, blue) is divided by 255, less its `mean`, over its `std`.
@@ -153,4 +153,8 @@ WEIGHTS = {  # by the network's name in the registry
     "vgg16_bn": _torchvision("vgg16_bn-6c64b313.pth"),
     "vgg19": _torchvision("vgg19-dcbb9e9d.pth"),
     "vgg19_bn": _torchvision("vgg19_bn-c79401a0.pth"),
+    "yolov3_tiny": Weights(
+        "yolov3-tiny.weights", "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
+        "none stated for the weights; Darknet, for which they are, is public domain",
+        "https://pjreddie.com/darknet/yolo/", num_classes=80, url="https://pjreddie.com/media/files/yolov3-tiny.weights"),
 }

@@ -6,11 +6,14 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..nn import Module, StateDictError
 from ..serialize import CheckpointError, load
+from ..serialize.darknet import has_darknet_header
 from .backbone import Backbone
+from .darknet_files import darknet_state
 from .published import WEIGHTS, Preprocessing, Weights, WeightsNotFound
 
 __all__ = ["WEIGHTS", "Preprocessing", "Weights", "WeightsNotFound", "load_pretrained", "load_weights",
@@ -28,7 +31,7 @@ def preprocessing(name: str) -> Preprocessing:
     return WEIGHTS[name].preprocessing if name in WEIGHTS else Preprocessing()
 
 
-def load_pretrained(model: Backbone, name: str, download: bool = False) -> Weights:
+def load_pretrained(model: Any, name: str, download: bool = False) -> Weights:
     """Load the known weights of the network `name` into `model`; returns where they come from.
 
     download: let the file be fetched where it is not here, see `Weights.path`.  Where the model has another number of
@@ -44,9 +47,19 @@ def load_pretrained(model: Backbone, name: str, download: bool = False) -> Weigh
     if not digest.startswith(weights.sha256):
         raise CheckpointError(f"{path}: its SHA-256 begins with {digest[:8]}, expected {weights.sha256[:8]}: "
                               "the file is damaged or another one")
-    _load_into(model, _completed(model, _renamed(model, load(path)), weights), path)
+    classifier = isinstance(model, Backbone)
+    _load_into(model, _completed(model, _state(model, path), weights) if classifier else _whole(model, path, weights),
+               path)
     log.info("weights of %s: licence %s; %s", name, weights.licence, weights.source)
     return weights
+
+
+def _whole(model: Any, path: Path, weights: Weights) -> dict[str, Any]:
+    """The values of a file for a detector, which has to be of as many classes."""
+    if model.num_classes != weights.num_classes:
+        raise CheckpointError(f"{path}: the weights are of {weights.num_classes} classes, the network is of "
+                              f"{model.num_classes}")
+    return _state(model, path)
 
 
 def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
@@ -61,16 +74,22 @@ def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> d
 
 
 def load_weights(model: Module, path: str | os.PathLike[str], other_classes: bool = False) -> None:
-    """Load a file of weights into `model`: `.npz`, `.safetensors`, torch's `.pth` or `.pt`.
+    """Load a file of weights into `model`: `.npz`, `.safetensors`, torch's `.pth` or `.pt`, Darknet's `.weights`.
 
-    Its names may be the model's own or those of the published weights in `WEIGHTS`.  other_classes: the file may be of
+    Its names may be the model's own or those of the published weights in `WEIGHTS`; Darknet's has none, and must hold
+    just as many numbers as the model.  other_classes: the file may be of
     another number of classes than the model, a Backbone, whose last layer then stays as it is.  Raises CheckpointError
     for a file that is damaged or does not fit, FileNotFoundError where there is none; the model then is as it was.
     """
-    state = _renamed(model, load(path))
+    state = _state(model, path)
     if other_classes:
         state |= _unlike(model, state)
     _load_into(model, state, path)
+
+
+def _state(model: Module, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a file means for `model`, by our names."""
+    return darknet_state(model, path) if has_darknet_header(path) else _renamed(model, load(path))
 
 
 def _unlike(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:

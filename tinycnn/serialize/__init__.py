@@ -1,7 +1,9 @@
 """Weights in files, read without trust and without torch.
 
 `load` reads NumPy's `.npz`, torch's `.pth`/`.pt` in both of its formats, and `.safetensors` into a mapping from names
-to arrays; `load_object` returns everything that a training checkpoint holds; `save` writes `.npz` and `.safetensors`.
+to arrays, and Darknet's `.weights` too where the `.cfg` of the same name, which has the shapes, lies beside it
+(`models.load_weights` needs none: the network has them); `load_object` returns everything that a training checkpoint
+holds; `save` writes `.npz` and `.safetensors`, `models.save_darknet` a network to `.weights`.
 The format is recognised by content, not by the file's name. A torch file is a pickle, that is, a program: it is run by
 an interpreter of our own (`pickle_machine`) that can reach nothing but a list of harmless names (`torch_objects`).
 
@@ -35,6 +37,7 @@ from tinycnn.serialize.plain import StateDict, check_plain, select_state_dict
 
 __all__ = ["CheckpointError", "StateDict", "load", "load_object", "save"]
 
+_DARKNET_STARTS = (b"\0\0\0\0\1\0\0\0", b"\0\0\0\0\2\0\0\0")  # versions 0.1 and 0.2, in 32-bit integers
 _HEAD_BYTES = 512  # enough to recognise every format
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # with members, and empty
 _TAR_MAGIC, _TAR_MAGIC_OFFSET = b"ustar", 257
@@ -52,6 +55,10 @@ def load(path: str | os.PathLike[str], key: str | None = None) -> StateDict:
     Every array owns its memory (two tensors that share a torch storage come out independent), is writable, C-ordered
     and of native byte order. bfloat16 becomes float32, which holds the same values. A torch state dict's `_metadata`
     is the result's `metadata` attribute.
+
+    A Darknet `.weights` file needs the `.cfg` of the same name beside it.  Its layers are counted as there: arrays are
+    `layers.0.conv.weight`, `layers.0.bn.running_mean` and so on; a layer without normalisation has
+    `layers.15.conv.bias`, linear layers `layers.29.linear.weight`.
 
     Raises `CheckpointError` for everything that is wrong with the content, a directory or a device included;
     `FileNotFoundError` and `PermissionError` as `open` does; `ImportError` for a `.safetensors` file without the
@@ -102,6 +109,10 @@ def _read(path: str | os.PathLike[str]) -> Any:
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(_HEAD_BYTES)
+        if head.startswith(_DARKNET_STARTS):
+            from tinycnn.serialize.darknet import read_by_cfg
+
+            return read_by_cfg(path)
         file.seek(0)
         value = _read_format(file, head, size)
     check_plain(value)
@@ -137,7 +148,7 @@ def _not_a_checkpoint(head: bytes) -> str:
         return "a tar archive, the torch format of before 2017, is not read; save it again with torch.save"
     if not head:
         return "the file is empty"
-    return f"not a weights file (.npz, .pth, .safetensors): it starts with {shown(head[:16])}"
+    return f"not a weights file (.npz, .pth, .safetensors, .weights): it starts with {shown(head[:16])}"
 
 
 def _length_prefix(head: bytes) -> int:
@@ -157,6 +168,8 @@ def _writer(suffix: str) -> Callable[[IO[bytes], Mapping[str, np.ndarray]], None
         raise CheckpointError(
             f"{suffix} files are read but not written (they are pickles): save to .npz or .safetensors"
         )
+    if suffix == ".weights":
+        raise CheckpointError(".weights files have no names: models.save_darknet(model, path) writes a network to one")
     raise CheckpointError(f"cannot tell the format from the suffix {shown(suffix)}; expected .npz or .safetensors")
 
 

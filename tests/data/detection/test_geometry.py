@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from painted import bounds, check, painted
 
-from tinycnn.data.detection import Sample, crop, letterbox, random_expansion, random_flip, random_patch, resize
+from tinycnn.data.detection import (
+    Sample,
+    crop,
+    letterbox,
+    placement,
+    random_expansion,
+    random_flip,
+    random_patch,
+    resize,
+)
 
 SEEDS = st.integers(0, 10_000)
 KINDS = st.sampled_from(["u1", "f4", "f8"])
@@ -24,6 +33,25 @@ def test_resize(seed, kind, height, width):
     sample = resize(painted(np.random.default_rng(seed), kind=kind), (height, width))
     assert (sample.size, sample.image.dtype) == ((height, width), np.dtype(kind))
     check(sample, tolerance=0.8)
+
+
+@pytest.mark.parametrize("size", [(31, 44), (93, 101), (60, 37)])
+def test_pixels_are_those_of_pillows_bilinear_filter(size):
+    Image = pytest.importorskip("PIL.Image", reason="pillow is not installed: nothing to compare with")
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    want = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+    difference = np.abs(resize(Sample(image), size).image.astype(int) - want)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.02  # exact halves are rounded to the other side
+
+
+@pytest.mark.parametrize(("size", "canvas", "extent"), [
+    ((500, 741), (416, 416), (280, 416)), ((741, 500), (416, 416), (416, 280)), ((400, 600), (416, 320), (213, 320)),
+    ((1, 900), (32, 32), (1, 32))])
+def test_a_letterbox_cuts_fractions_of_pixels_off(size, canvas, extent):
+    where = placement(*size, canvas)
+    assert tuple(round(n * s) for n, s in zip(size, where.scale)) == extent
+    assert where.corner == tuple((side - n) // 2 for side, n in zip(canvas, extent))
 
 
 @given(seed=SEEDS, kind=KINDS)

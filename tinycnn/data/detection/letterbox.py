@@ -45,8 +45,10 @@ def placement(height: int, width: int, canvas: tuple[int, int], fit: str = "cent
         raise ValueError(f"placement: image and canvas must not be empty, got {height} x {width} on {canvas}")
     if fit == "stretch":
         return Placement(height, width, (canvas[0] / height, canvas[1] / width), (0, 0))
-    ratio = min(canvas[0] / height, canvas[1] / width)
-    h, w = (max(1, min(side, round(n * ratio))) for side, n in zip(canvas, (height, width)))
+    if height * canvas[1] > width * canvas[0]:  # it is the height that fills the canvas; fractions go, as in Darknet
+        h, w = canvas[0], max(1, width * canvas[0] // height)
+    else:
+        h, w = max(1, height * canvas[1] // width), canvas[1]
     corner = ((canvas[0] - h) // 2, (canvas[1] - w) // 2) if fit == "centre" else (0, 0)
     return Placement(height, width, (h / height, w / width), corner)
 

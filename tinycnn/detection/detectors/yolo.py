@@ -48,8 +48,7 @@ class AnchorYOLO(Detector):
     def __init__(self, num_classes: int, size: int | tuple[int, int], scales: Sequence[YOLOScale],
                  match_threshold: float | None = None, iou_threshold: float = 0.45, **options: Any) -> None:
         super().__init__(num_classes, size, iou_threshold=iou_threshold, **options)
-        self.scales = tuple(YOLOScale(scale.stride, tuple(map(tuple, scale.anchors)), scale.scale_xy)
-                            for scale in scales)
+        self.scales = tuple(scale._replace(anchors=tuple((w, h) for w, h in scale.anchors)) for scale in scales)
         self.match_threshold = match_threshold
         self.losses = ModuleList([self.make_loss(scale) for scale in self.scales])
 

@@ -81,6 +81,7 @@ def yolov2(num_classes: int = 80, size: int | tuple[int, int] = 416, backbone: s
            **options: Any) -> YOLOv2:
     """YOLO v2: 845 boxes and 14.7 G multiply-adds at 416 pixels; options: `YOLOv2`.
 
-    Darknet's file yolov2.weights fits it as it is, yolov2-voc.weights num_classes=20 and scales=PUBLISHED["yolov2_voc"].
+    Darknet's file yolov2.weights fits it as it is; yolov2-voc.weights that of num_classes=20 and
+    scales=PUBLISHED["yolov2_voc"].
     """
     return YOLOv2(with_maps_at(backbone, ()), num_classes, size, **options)
