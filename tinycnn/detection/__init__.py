@@ -17,7 +17,6 @@ from .coders import (
     encode_logistic,
 )
 from .detector import Detector
-from .detectors import YOLOv1
 from .draw import class_colour, draw_detections
 from .inputs import Inputs
 from .matching import match_atss, match_boxes
@@ -58,7 +57,6 @@ __all__ = [
     "PerLevel",
     "Scale",
     "YOLOScale",
-    "YOLOv1",
     "anchor_boxes",
     "batch_targets",
     "batched_nms",
