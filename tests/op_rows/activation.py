@@ -40,3 +40,26 @@ def with_one_axis(draw: Any) -> Example:
 
 case("softmax", F.softmax, with_one_axis, lambda t, x, axis: t.softmax(x, axis))
 case("log_softmax", F.log_softmax, with_one_axis, lambda t, x, axis: t.log_softmax(x, axis))
+
+
+def of_a_tree(draw: Any) -> Example:
+    """Logits of a tree that grows from 1 to 3 roots, in the order of its levels."""
+    parents, last = [-1] * draw(st.integers(1, 3)), 0
+    for _ in range(draw(st.integers(0, 4))):
+        last = draw(st.integers(last, len(parents) - 1))
+        parents += [last] * draw(st.integers(1, 4))
+        last += 1
+    return Example((normal(draw, *shape(draw, most=2), len(parents), scale=3),), {"parents": tuple(parents)})
+
+
+def torch_tree(t: Any, x: Any, parents: tuple[int, ...]) -> Any:
+    """Node by node."""
+    logs: list[Any] = []
+    for node, parent in enumerate(parents):
+        siblings = [i for i, other in enumerate(parents) if other == parent]
+        given = x[..., siblings].log_softmax(-1)[..., siblings.index(node)]
+        logs.append(given if parent < 0 else given + logs[parent])
+    return t.stack(logs, -1)
+
+
+case("tree_log_softmax", F.tree_log_softmax, of_a_tree, torch_tree, composed=True)

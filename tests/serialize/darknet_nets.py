@@ -82,6 +82,27 @@ def yolov3_tiny(outputs):
                route(-4), conv(128, 1), UP, route(-1, 8), conv(256), linear_conv(outputs), "[yolo]\n")
 
 
+def yolov4(c, outputs):
+    def windows(size):
+        return section("maxpool", size=size, stride=1)
+
+    def five(width):
+        return [*[conv(width, 1), conv(2 * width)] * 2, conv(width, 1)]
+
+    def down(width, tap):
+        return [conv(width, 1), UP, route(tap), conv(width, 1), route(-1, -3), *five(width)]
+
+    def head(width):
+        return [conv(2 * width), linear_conv(outputs), "[yolo]\n"]
+
+    def up(width, tap):
+        return [route(-4), conv(width, 3, 2), route(-1, tap), *five(width), *head(width)]
+    ends = [conv(16 * c, 1), conv(32 * c), conv(16 * c, 1)]
+    pooled = [windows(5), route(-2), windows(9), route(-4), windows(13), route(-1, -3, -5, -6)]
+    return net(*cspdarknet53_trunk(c), *ends, *pooled, *ends, *down(8 * c, 85), *down(4 * c, 54), *head(4 * c),
+               *up(8 * c, -16), *up(16 * c, -37))
+
+
 # ---- what they compute
 def leaky(x):
     return F.leaky_relu(x, 0.1)
@@ -113,7 +134,9 @@ def step(layer, name, arrays, x, results):
             x = F.batch_norm(x, mean, var, scale, shift, False, 0.1, 1e-5)
         return ACTIVATIONS[options["activation"]](x)
     if layer.kind == "maxpool":
-        stride = int(options["stride"])
+        size, stride = int(options["size"]), int(options["stride"])
+        if size % 2:
+            return F.max_pool2d(x, size, stride, size // 2)
         y = x.numpy() if stride == 2 else np.pad(x.numpy(), ((0, 0), (0, 0), (0, 1), (0, 1)),
                                                  constant_values=-np.inf)
         return F.max_pool2d(Tensor(y), 2, stride)

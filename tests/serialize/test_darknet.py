@@ -31,6 +31,9 @@ NETWORKS = {  # ours, and the same as a configuration
                D.yolov3(C, 3 * (5 + CLASSES))),
     "yolov3_tiny": (lambda: models.create_model("yolov3_tiny", num_classes=CLASSES, size=64),
                     D.yolov3_tiny(3 * (5 + CLASSES))),
+    "yolov4": (lambda: models.create_model("yolov4", num_classes=CLASSES, size=64, width=C / 32,
+                                           backbone=models.cspdarknet53(features_only=True, width=C / 32)),
+               D.yolov4(C, 3 * (5 + CLASSES))),
 }
 by_name = pytest.mark.parametrize("name", NETWORKS)
 

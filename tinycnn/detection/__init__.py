@@ -17,7 +17,6 @@ from .coders import (
     encode_logistic,
 )
 from .detector import Detector
-from .detectors import ATSS, FCOS, RetinaNet, YOLOv1
 from .draw import class_colour, draw_detections
 from .files import Description, load_into, read_detector, save_detector
 from .finder import Finder
@@ -53,10 +52,8 @@ from .yolo_anchors import PUBLISHED, YOLOScale, kmeans_anchors, yolo_priors
 from .yolo_cells import yolo_targets, yolo_v1_targets
 
 __all__ = [
-    "ATSS",
     "BACKGROUND",
     "EFFICIENTDET",
-    "FCOS",
     "IGNORED",
     "PAN",
     "PUBLISHED",
@@ -74,11 +71,9 @@ __all__ = [
     "LastLevelP6P7",
     "LitePAN",
     "PerLevel",
-    "RetinaNet",
     "Scale",
     "SeparateHeads",
     "YOLOScale",
-    "YOLOv1",
     "anchor_boxes",
     "batch_targets",
     "batched_nms",

@@ -21,6 +21,7 @@ from .shape import chunk, concat, pad, split, stack
 from .softmax import log_softmax, softmax
 from .structure import channel_shuffle, concat_shuffle_split, scale_channels
 from .switchable_norm import switchable_norm
+from .tree import tree_log_softmax
 
 __all__ = [
     "adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "batch_norm", "best_iou", "box_area", "box_iou",
@@ -31,6 +32,6 @@ __all__ = [
     "max_pool2d", "maximum", "minimum", "mish", "normalize", "pad", "pixel_shuffle", "pixel_unshuffle", "prelu",
     "ps_roi_pool", "relu", "relu6", "roi_align", "roi_pool", "scale_channels", "scaled_dot_product_attention",
     "sigmoid", "silu", "softmax", "space_to_depth", "split", "stack", "stochastic_depth", "switchable_norm", "tanh",
-    "where",
+    "tree_log_softmax", "where",
     *_losses,
 ]

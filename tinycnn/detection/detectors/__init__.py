@@ -8,6 +8,7 @@ from .retinanet import RetinaNet
 from .ssd import SSD, ssd300_vgg16
 from .ssdlite import ssdlite, ssdlite320_mobilenet_v2, ssdlite320_mobilenet_v3_large
 from .yolo import AnchorYOLO
+from .yolo9000 import YOLO9000
 from .yolov1 import YOLOv1, yolov1
 from .yolov2 import YOLOv2, yolov2
 from .yolov3 import YOLOv3, yolov3, yolov3_tiny
@@ -18,6 +19,7 @@ __all__ = [
     "FCOS",
     "GFL",
     "SSD",
+    "YOLO9000",
     "AnchorYOLO",
     "EfficientDet",
     "NanoDet",
