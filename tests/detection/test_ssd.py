@@ -68,7 +68,8 @@ class TestTorchvision:
             return torch.tensor(greedy(boxes.numpy(), scores.numpy(), labels.numpy(), iou_threshold))
         monkeypatch.setattr(twins.vision.ops.boxes, "batched_nms", suppression)
         sizes = [twins.ours.size] * 2
-        raw = {"cls_logits": raw["cls_logits"] * 3, "bbox_regression": raw["bbox_regression"]}  # some are sure
+        for detector, name in ((model, "score_thresh"), (twins.ours, "score_threshold")):
+            monkeypatch.setattr(detector, name, 0.2)
         theirs = model.postprocess_detections({name: torch.tensor(x) for name, x in raw.items()}, anchors, sizes)
         ours = twins.ours.decode(raw)
         for a, b, candidates in zip(ours, theirs, seen, strict=True):
@@ -118,13 +119,15 @@ class TestTorchvision:
 
 
 def greedy(boxes, scores, labels, iou_threshold):
-    """Suppression label by label, box by box, the best first."""
+    """Suppression label by label, the best box first."""
     kept = []
-    for i in np.argsort(-scores, kind="stable"):
-        rivals = [j for j in kept if labels[j] == labels[i]]
-        if not rivals or F.box_iou(boxes[i][None], boxes[rivals]).max() <= iou_threshold:
-            kept.append(i)
-    return np.array(kept)
+    for label in np.unique(labels):
+        left = np.flatnonzero(labels == label)
+        left = left[np.argsort(-scores[left], kind="stable")]
+        while len(left):
+            kept.append(left[0])
+            left = left[1:][F.box_iou(boxes[left[:1]], boxes[left[1:]])[0] <= iou_threshold]
+    return np.array(kept)[np.argsort(-scores[kept], kind="stable")]
 
 
 class TestSSD300:
