@@ -75,9 +75,7 @@ class TransferConnections(Module):
         self.lateral = ModuleList(Sequential(_conv(c, width), ReLU(), _conv(width, width)) for c in channels)
         self.up = ModuleList(ConvTranspose2d(width, width, 2, 2) for _ in channels[1:])
         self.out = ModuleList(Sequential(ReLU(), _conv(width, width), ReLU()) for _ in channels)
-        self.apply(start_xavier)
-        for layer in self.up:
-            init.xavier_uniform(layer.weight)  # type: ignore[arg-type]
+        self.apply(_start)
 
     def forward(self, maps: Maps) -> Maps:
         sums = [block(x) for block, x in zip(self.lateral, maps)]
@@ -85,6 +83,12 @@ class TransferConnections(Module):
         for i in reversed(range(len(maps) - 1)):
             results.insert(0, self.out[i](sums[i] + self.up[i](results[0])))
         return results
+
+
+def _start(module: Module) -> None:
+    start_xavier(module)
+    if isinstance(module, ConvTranspose2d):
+        init.xavier_uniform(module.weight)
 
 
 def _conv(in_channels: int, out_channels: int) -> Conv2d:
