@@ -65,3 +65,11 @@ def test_wrong_arguments_are_named(weight):
         init.kaiming_normal(weight, "fan")
     with pytest.raises(ValueError, match=r"two axes or more, got the shape \(3,\)"):
         init.kaiming_uniform(nn.Parameter(np.zeros(3)))
+
+
+def test_xavier():
+    weight = nn.Parameter(np.zeros((64, 32, 3, 3)))
+    init.xavier_uniform(weight)
+    bound = np.sqrt(6 / (9 * (32 + 64)))
+    assert 0.99 * bound < np.abs(weight.data).max() <= bound
+    assert weight.data.std() == pytest.approx(bound / np.sqrt(3), rel=0.02)

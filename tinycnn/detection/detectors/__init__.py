@@ -5,6 +5,9 @@ from .fcos import FCOS
 from .gfl import GFL, gfl
 from .nanodet import NanoDet, nanodet_m
 from .retinanet import RetinaNet
+
+"""The detectors, one file for each."""
+from .refinedet import RefineDet, refinedet, refinedet320_vgg16
 from .ssd import SSD, ssd300_vgg16
 from .ssdlite import ssdlite, ssdlite320_mobilenet_v2, ssdlite320_mobilenet_v3_large
 from .yolo import AnchorYOLO
@@ -23,6 +26,7 @@ __all__ = [
     "AnchorYOLO",
     "EfficientDet",
     "NanoDet",
+    "RefineDet",
     "RetinaNet",
     "YOLOv1",
     "YOLOv2",
@@ -31,6 +35,8 @@ __all__ = [
     "efficientdet",
     "gfl",
     "nanodet_m",
+    "refinedet",
+    "refinedet320_vgg16",
     "ssd300_vgg16",
     "ssdlite",
     "ssdlite320_mobilenet_v2",

@@ -205,9 +205,9 @@ def promising(logits: np.ndarray, score_threshold: float) -> np.ndarray:
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis."""
+    """Softmax over the last axis; there may be no rows at all."""
     with no_grad():
-        return F.softmax(Tensor(logits), -1).numpy()
+        return F.softmax(Tensor(logits), -1).numpy() if len(logits) else logits
 
 
 class VGGMaps(Module):
