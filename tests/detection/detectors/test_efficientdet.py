@@ -8,7 +8,7 @@ from torchvision_oracle import import_timm
 from zoo.counting import multiply_adds
 
 import tinycnn
-from tinycnn import Tensor
+from tinycnn import Tensor, nn
 from tinycnn.detection.detectors import EfficientDet, efficientdet
 from tinycnn.detection.detectors.efficientdet import octave_anchors
 from tinycnn.models import create_model
@@ -167,10 +167,10 @@ def test_trains():
 @pytest.mark.slow
 def test_finds_what_it_has_seen():
     detector = small(size=96, cells=2)
-    for name, module in detector.named_modules():
-        if name.endswith("bn") and hasattr(module, "momentum"):
+    for module in detector.modules():
+        if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1  # the published 0.01 needs hundreds of steps before evaluation mode knows anything
-    promises.overfits(detector, 250)
+    promises.overfits(detector, 160, images=6)  # P7 has one pixel: of two images its statistics would say nothing
 
 
 def test_follows_the_size():
