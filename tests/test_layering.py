@@ -29,7 +29,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def unit(parts: tuple[str, ...]) -> str:
-    """The entry of the package that a module belongs to: `ops` for ("tinycnn", "ops", "conv"); studies are their own."""
+    """The entry of the package that a module belongs to: `ops` for ("tinycnn", "ops", "conv")."""
     if parts[1:3] == ("analysis", "studies"):
         return "analysis.studies"
     return parts[1] if len(parts) > 1 else "__init__"
@@ -130,8 +130,9 @@ def test_kernels_use_no_numpy_c_api_and_no_intrinsics(file):
 
 @pytest.mark.parametrize(("importer", "target"), [("autograd", "tensor"), ("nn", "models"), ("engine", "ops"),
                                                   ("training", "engine"), ("_kernels", "autograd"), ("data", "cli"),
-                                                  ("analysis", "nn"), ("analysis", "models"), ("engine", "analysis.studies"),
-                                                  ("analysis", "analysis.studies"), ("training", "analysis.studies")])
+                                                  ("analysis", "nn"), ("analysis", "models"),
+                                                  ("engine", "analysis.studies"), ("analysis", "analysis.studies"),
+                                                  ("training", "analysis.studies")])
 def test_the_rule_refuses_what_it_should(importer, target):
     assert not allowed(importer, target)
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Tensor", "__version__", "analysis", "compile", "compile_training_step", "data", "detection", "engine",
            "functional", "get_num_threads", "gradcheck", "load", "load_compiled", "losses", "manual_seed", "models",
            "nn", "no_grad", "optim", "save", "set_num_threads", "show_versions", "summary", "trace", "training"]
-READERS = {"compile": "engine", "load_compiled": "engine", "trace": "engine", "compile_training_step": "engine.training",
-           "summary": "analysis"}
+READERS = {"compile": "engine", "load_compiled": "engine", "trace": "engine", "summary": "analysis",
+           "compile_training_step": "engine.training"}
 
 
 def __getattr__(name: str) -> Any:

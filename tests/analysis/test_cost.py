@@ -20,8 +20,8 @@ def cost(model, *shapes):
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "kernel", "groups", "kind"), [
-    (24, 48, 1, 1, "pointwise"), (24, 48, 1, 4, "pointwise"), (24, 24, 3, 24, "depthwise"), (24, 48, 3, 24, "depthwise"),
-    (16, 32, 3, 1, "dense"), (16, 32, 3, 4, "grouped")])
+    (24, 48, 1, 1, "pointwise"), (24, 48, 1, 4, "pointwise"), (24, 24, 3, 24, "depthwise"),
+    (24, 48, 3, 24, "depthwise"), (16, 32, 3, 1, "dense"), (16, 32, 3, 4, "grouped")])
 def test_convolutions_as_shufflenet_v2_counts_them(inputs, outputs, kernel, groups, kind):
     h, w = 14, 10
     found = cost(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False), (1, inputs, h, w))

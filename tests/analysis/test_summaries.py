@@ -54,7 +54,8 @@ def test_totals_are_those_torchvision_publishes(name):
     assert found.macs / 1e9 == pytest.approx(weights.meta["_ops"], abs=0.0006, rel=0.005)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in FACTS])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+                                  for name in FACTS])
 def test_counts_are_those_of_fvcore(name):
     fvcore = pytest.importorskip("fvcore.nn", reason="fvcore is not installed: its counts are not compared")
     import torch

@@ -6,8 +6,8 @@ Winograd).  What else is computed is counted apart, as element-wise operations: 
 and values of functions, each as one.
 
 Memory access is that of Ma et al., "ShuffleNet V2", ECCV 2018, section 3: every element that an operation reads and
-every one that it writes, once, as if nothing stayed in a cache.  For a convolution of k x k with stride 1 on c1 channels
-of h x w that is h w (c1 + c2) + k^2 c1 c2 / groups, and c2 more for a bias.
+every one that it writes, once, as if nothing stayed in a cache.  For a convolution of k x k with stride 1, of c1
+channels of h x w, that is h w (c1 + c2) + k^2 c1 c2 / groups, and c2 more for a bias.
 """
 from __future__ import annotations
 

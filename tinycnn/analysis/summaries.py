@@ -9,7 +9,7 @@ from ..autograd import Shape
 from ..engine.graph import Graph, Node
 from ..engine.passes import drop_dead
 from ..engine.trace import trace
-from .cost import Cost, cost_of, size
+from .cost import cost_of
 from .parts import part_namer
 from .table import scaled, text_table
 

@@ -21,16 +21,14 @@ def text_table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int =
     return "\n".join(map(line, [titles, *rows]))
 
 
-def scaled(number: float, unit: str = "", base: int = 1000) -> str:
-    """A number with three digits or so, and its magnitude.
+def scaled(number: float, unit: str = "") -> str:
+    """A number with three digits, and its magnitude.
 
     >>> scaled(568_740_352), scaled(4_231_976 * 4, "B"), scaled(0.5)
-    ('569 M', '16.9 MB', '0.500')
+    ('569 M', '16.9 MB', '0.5')
     """
     for magnitude in ("", "k", "M", "G", "T"):
         if abs(number) < 999.5 or magnitude == "T":
             break
-        number /= base
-    digits = 0 if abs(number) >= 99.95 or (not magnitude and number == int(number)) else 1 if abs(number) >= 9.995 else 2
-    digits = 3 if not magnitude and abs(number) < 1 and number != int(number) else digits
-    return f"{number:.{digits}f} {magnitude}{unit}".rstrip()
+        number /= 1000
+    return f"{number:.3g} {magnitude}{unit}".rstrip() if number < 999.5 else f"{number:.0f} {magnitude}{unit}"
