@@ -66,7 +66,7 @@ def roofline(found: Profile, path: str | os.PathLike[str], title: str = "") -> N
                   xytext=(0, 5), ha="right", fontsize=9)
     for i, layer in enumerate(sorted(layers, key=lambda layer: -layer.seconds)[:NAMED]):
         axes.annotate(layer.layer, (layer.cost.intensity, layer.flops / 1e9), textcoords="offset points",
-                      xytext=(0, -18 - 9 * (i % 3)), fontsize=7, ha="center")
+                      xytext=(0, -13 - 8 * (i % 3)), fontsize=7, ha="center")
     axes.set(xscale="log", yscale="log", xlabel="FLOPs for each byte read or written",
              ylabel="GFLOP/s (2 x multiply-adds)", title=title or "Roofline")
     axes.grid(alpha=0.25, which="both")

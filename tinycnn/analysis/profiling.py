@@ -103,8 +103,8 @@ class Profile:
                    "window": x.window, "seconds": x.seconds, "moving_seconds": x.moving, **x.cost._asdict(),
                    "bound": x.bound(self.peak)} for x in self.layers]
         return {"machine": self.machine, "peak": self.peak._asdict(), "seconds": self.seconds,
-                "median_seconds": self.median_seconds, "layer_seconds": self.layer_seconds, "macs": self.macs, "flops": 2 * self.macs,
-                "memory_access": self.memory_access, "memory_access_as_written": self.written_memory_access,
+                "median_seconds": self.median_seconds, "layer_seconds": self.layer_seconds, "macs": self.macs,
+                "flops": 2 * self.macs, "memory_access": self.memory_access, "memory_access_as_written": self.written_memory_access,
                 "share_of_peak": self.share_of_peak, "seconds_by_kind": self.kinds(), "layers": layers}
 
     def totals(self) -> str:
@@ -117,8 +117,8 @@ class Profile:
             f"machine         {machine_line(self.machine)}",
             f"at most         {peak.flops / 1e9:.1f} GFLOP/s and {peak.bandwidth / 1e9:.1f} GB/s on {peak.threads} "
             f"thread{'s' * (peak.threads > 1)}: {peak.ridge:.1f} FLOPs for each byte",
-            f"whole           {1e3 * self.seconds:.3f} ms (median {1e3 * self.median_seconds:.3f}); its layers together "
-            f"{1e3 * self.layer_seconds:.3f} ms, {error:+.1f} %",
+            f"whole           {1e3 * self.seconds:.3f} ms (median {1e3 * self.median_seconds:.3f}); its layers "
+            f"together {1e3 * self.layer_seconds:.3f} ms, {error:+.1f} %",
             f"multiply-adds   {self.macs:,}: {2e-9 * self.macs / self.seconds:.1f} GFLOP/s, "
             f"{100 * self.share_of_peak:.1f} % of the peak",
             f"memory access   {scaled(self.memory_access)} elements{fused}"])

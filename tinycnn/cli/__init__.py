@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ..models import list_models
 from ..models.weights import WEIGHTS
 from ..versions import __version__, show_versions
-from . import classify, evaluate, train
+from . import classify, compare, evaluate, profile, summary, train
 from .console import Parser, complain
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -41,7 +41,8 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     classify.add_to(commands)
     train.add_to(commands)
-    evaluate.add_to(commands)
+    for command in (evaluate, summary, profile, compare):
+        command.add_to(commands)
     models = commands.add_parser("models", help="list the networks and where their weights come from")
     models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*mobilenet*'")
     models.set_defaults(run=_models)

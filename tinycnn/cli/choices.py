@@ -27,7 +27,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--pretrained", action="store_true", help="its known weights")
     group.add_argument("--stem-stride", type=positive, metavar="N", help="stride of the first convolution, where the "
                        "network has the choice: 1 for images of 28 to 64 pixels")
-    group.add_argument("--option", type=_option, action="append", default=[], metavar="NAME=VALUE",
+    group.add_argument("--option", type=name_and_value, action="append", default=[], metavar="NAME=VALUE",
                        help="an option of the network's function, such as width=0.5; may come several times")
 
 
@@ -56,7 +56,8 @@ def add_running(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument("--eager", action="store_true", help="by the tape instead of a plan: slower")
 
 
-def _option(text: str) -> tuple[str, Any]:
+def name_and_value(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, as argparse wants its types; the value is read as JSON where it can be."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
