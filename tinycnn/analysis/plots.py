@@ -69,6 +69,7 @@ def roofline(found: Profile, path: str | os.PathLike[str], title: str = "") -> N
                       xytext=(0, -13 - 8 * (i % 3)), fontsize=7, ha="center")
     axes.set(xscale="log", yscale="log", xlabel="FLOPs for each byte read or written",
              ylabel="GFLOP/s (2 x multiply-adds)", title=title or "Roofline")
+    _plain_numbers(axes)
     axes.grid(alpha=0.25, which="both")
     for handle in axes.legend(fontsize=8, loc="lower right").legend_handles:
         handle.set_sizes([DOT])
@@ -124,9 +125,20 @@ def scatter(points: Sequence[Point], path: str | os.PathLike[str], labels: tuple
         axes.annotate(point.name, (point.x, point.y), textcoords="offset points", xytext=(5, 4), fontsize=8)
     axes.set(xlabel=labels[0], ylabel=labels[1], title=title, xscale=_scale([p.x for p in points]),
              yscale=_scale([p.y for p in points]))
+    _plain_numbers(axes)
     axes.margins(x=0.15)
     axes.grid(alpha=0.25, which="both")
     save_figure(figure, path)
+
+
+def _plain_numbers(axes: Any) -> None:
+    """Numbers on logarithmic axes as people write them: 20, not 2 x 10^1."""
+    from matplotlib.ticker import LogFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(LogFormatter())
+            axis.set_minor_formatter(LogFormatter())
 
 
 def _scale(values: Sequence[float]) -> str:

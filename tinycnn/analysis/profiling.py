@@ -104,7 +104,8 @@ class Profile:
                    "bound": x.bound(self.peak)} for x in self.layers]
         return {"machine": self.machine, "peak": self.peak._asdict(), "seconds": self.seconds,
                 "median_seconds": self.median_seconds, "layer_seconds": self.layer_seconds, "macs": self.macs,
-                "flops": 2 * self.macs, "memory_access": self.memory_access, "memory_access_as_written": self.written_memory_access,
+                "flops": 2 * self.macs, "memory_access": self.memory_access,
+                "memory_access_as_written": self.written_memory_access,
                 "share_of_peak": self.share_of_peak, "seconds_by_kind": self.kinds(), "layers": layers}
 
     def totals(self) -> str:
