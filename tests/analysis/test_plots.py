@@ -5,7 +5,7 @@ from toys import Block
 from tinycnn.analysis import Peaks, profile
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: no plot can be drawn")
-from tinycnn.analysis import plots  # noqa: E402
+from tinycnn.analysis import plots
 
 PNG = b"\x89PNG\r\n"
 

@@ -110,7 +110,7 @@ def objective(accuracy: float, milliseconds: float, target: float, hard: bool) -
     w is -0.07 (soft: half the time is worth 5 % of the accuracy), or, hard, 0 within the target and -1 above.
 
     >>> round(objective(70.0, 20.0, 10.0, hard=False), 2), objective(70.0, 20.0, 10.0, hard=True)
-    (66.69, 35.0)
+    (66.68, 35.0)
     """
     exponent = (0 if milliseconds <= target else -1) if hard else SOFT
     return accuracy * (milliseconds / target)**exponent
