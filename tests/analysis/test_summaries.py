@@ -21,7 +21,7 @@ AT_THEIR_SIZE = {name for name, facts in FACTS.items() if (facts.oracle or "").s
 def blank(monkeypatch):
     """Networks start with zeros, which takes no time."""
     for function in ("normal", "uniform"):
-        monkeypatch.setattr(init, function, lambda *_: None)
+        monkeypatch.setattr(init, function, lambda *_, **__: None)
 
 
 @pytest.fixture(params=[pytest.param(name, marks=() if FACTS[name].everyday else pytest.mark.slow) for name in FACTS])
@@ -139,6 +139,21 @@ def test_a_detector_has_a_backbone_a_neck_and_a_head():
     assert parts["head"].macs == (16 * 16 * 9 + 16 * 4) * (4 * 4 + 2 * 2)
     assert parts["head"].params == 16 * 16 * 9 + 16 + 16 * 4 + 4  # shared by both levels
     assert "neck" in str(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", models.list_models(task="detection"))
+def test_every_detector_has_a_summary(name):
+    """Where torchvision has it under the same name and for the same size, with torchvision's figures."""
+    model = models.create_model(name)
+    found = summary(model, (1, 3, *model.size))
+    assert found.params == sum(p.size for p in model.parameters())
+    assert {"backbone", "head"} <= set(found.grouped(lambda row: row.part)) <= {"backbone", "neck", "head"}
+    torchvision = import_torchvision()
+    if name in torchvision.models.list_models(torchvision.models.detection):
+        meta = torchvision.models.get_model_weights(name).DEFAULT.meta
+        assert found.params == meta["num_params"]
+        assert found.macs / 1e9 == pytest.approx(meta["_ops"], rel=0.005)
 
 
 def test_a_network_of_the_zoo_has_a_backbone_and_a_head():
