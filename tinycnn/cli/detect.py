@@ -15,7 +15,7 @@ from ..data.images import ImageError, load_image, require_pillow, save_image
 from ..detection import Detections, Finder, draw_detections
 from ..detection.finder import THRESHOLD
 from ..serialize import CheckpointError
-from .choices import FAILURES, add_running, engine_choice, option
+from .choices import FAILURES, add_option, add_running, engine_choice
 from .console import FAILED, complain, positive, reason_of, shown
 from .photos import PhotoProgress, expand
 
@@ -39,8 +39,7 @@ def add_to(commands: Any) -> None:
                         "score are not shown (default: %(default)s)")
     parser.add_argument("--size", type=positive, metavar="PIXELS", help="side of what the network is shown (default: "
                         "that of the weights)")
-    parser.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE",
-                        help="an option of the network's function; may come several times")
+    add_option(parser)
     parser.add_argument("--out", metavar="DIR", help=f"draw the objects, into DIR/NAME{DRAWN}")
     parser.add_argument("--json", metavar="FILE", help="write the objects as COCO's results file")
     add_running(parser)

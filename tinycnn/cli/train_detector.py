@@ -13,12 +13,12 @@ from ..training.detection_recipe import MULTI_SCALE, DetectionRecipe
 from .choices import (
     FAILURES,
     add_course,
+    add_option,
     add_run,
     add_running,
     complain_of,
     engine_choice,
     list_faults,
-    option,
 )
 from .console import positive
 
@@ -50,8 +50,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
                        "to train on, in place of the published ones")
     group.add_argument("--weights", metavar="FILE", help="weights of such a detector to begin with; what tells classes "
                        "apart may be of others")
-    group.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE",
-                       help="an option of the network's function; may come several times")
+    add_option(group)
 
 
 def _add_data(group: argparse._ArgumentGroup) -> None:

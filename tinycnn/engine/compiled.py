@@ -126,7 +126,8 @@ class CompiledNet:
         for row in times:
             with self._lock:
                 planned.run(self._arena, arrays, row)
-        return [Timed(*row) for row in zip(planned.plan.labels, planned.plan.kinds, times.min(0).tolist())]
+        plan = planned.plan
+        return [Timed(*row) for row in zip(plan.labels, plan.kinds, times.min(0).tolist(), plan.nodes)]
 
     def report(self) -> Report:
         """Threads, instruction set, memory; of each plan its operations and what compiling and its first call took."""

@@ -30,6 +30,7 @@ class Emitted:
 
     fields: dict[str, Any]
     label: str = ""
+    nodes: tuple[int, ...] = ()
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Plan:
     arena: int  # elements
     labels: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
+    nodes: list[tuple[int, ...]] = field(default_factory=list)  # numbers of those of the graph that each computes
     storages: list[Storage] = field(default_factory=list)
 
 
@@ -68,6 +70,7 @@ class Builder(PlainOrder):
         self.zero: int | None = None
         self.zero_size = 0
         self.node: Any = None
+        self.covered: tuple[int, ...] = ()  # numbers of the nodes that are being lowered
 
     # ---- values
     def placed(self, value: Value | None) -> Placed:
@@ -164,7 +167,7 @@ class Builder(PlainOrder):
             for store in _storages(used):
                 store.used_by(number)
         label = "" if self.node is None else self.node.path or self.node.op
-        self.emitted.append(Emitted(fields | {"y": y}, label))
+        self.emitted.append(Emitted(fields | {"y": y}, label, self.covered))
 
     def build(self) -> Plan:
         """Lower every node, lay out memory, and write the plan down."""
@@ -174,15 +177,16 @@ class Builder(PlainOrder):
             if any(0 in value.shape for value in (*node.used(), *node.outputs)):
                 raise refuse(node, "there are no elements in what it reads or gives")
         strips = find_strips(self.graph, self.width, CACHE // self.dtype.itemsize)
+        numbers = {node: i for i, node in enumerate(self.graph.nodes)}
         for node in self.graph.nodes:
-            self.node = node
+            self.node, self.covered = node, tuple([numbers[member] for member in strips.get(node, [node])])
             if node not in strips:
                 RULES[node.op](self, node)
                 self._let_go(node)
             elif node is strips[node][-1]:
                 strip(self, strips[node])
                 self._let_go(*strips[node])
-        self.node = None
+        self.node, self.covered = None, ()
         self._look_ahead()
         for i, value in enumerate(self.graph.outputs):
             self.write(value, len(self.graph.inputs) + i)
@@ -198,7 +202,8 @@ class Builder(PlainOrder):
         rows = [self._row(e.fields) for e in self.emitted]
         ops = np.array(rows, np.int64).reshape(len(rows), len(self.kernels.FIELDS))
         return Plan(ops, constants, np.concatenate(entries).astype(np.int32), max(size, 1),
-                    [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted], self.storages)
+                    [e.label for e in self.emitted], [e.fields["kind"] for e in self.emitted],
+                    [e.nodes for e in self.emitted], self.storages)
 
     def _look_ahead(self) -> None:
         """What products fetch while they compute: constants lie in the order of use.

@@ -12,6 +12,7 @@ class Timed(NamedTuple):
     module: str  # path of the module it comes from
     kernel: str
     seconds: float
+    nodes: tuple[int, ...] = ()  # numbers of the nodes of `CompiledNet.graph` that it helps to compute
 
 
 class PlanReport(NamedTuple):

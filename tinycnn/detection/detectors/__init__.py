@@ -4,10 +4,8 @@ from .efficientdet import EfficientDet, efficientdet
 from .fcos import FCOS
 from .gfl import GFL, gfl
 from .nanodet import NanoDet, nanodet_m
-from .retinanet import RetinaNet
-
-"""The detectors, one file for each."""
 from .refinedet import RefineDet, refinedet, refinedet320_vgg16
+from .retinanet import RetinaNet
 from .ssd import SSD, ssd300_vgg16
 from .ssdlite import ssdlite, ssdlite320_mobilenet_v2, ssdlite320_mobilenet_v3_large
 from .yolo import AnchorYOLO
