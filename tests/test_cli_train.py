@@ -247,7 +247,7 @@ def test_bad_data_is_listed_and_refused(run, trained, photos, tmp_path, what):
     lines = err.splitlines()
     for file, word in bad.items():
         assert any(line.startswith(f"tinycnn: {file}: ") and word in line for line in lines), err
-    says(err, f"{len(bad)} files or folders cannot be used; nothing was done", "--skip-bad")
+    says(err, f"{len(bad)} files and folders cannot be used; nothing was done", "--skip-bad")
     code, out, err = run(what, "--model", SMALL, "--data", photos, *rest, "--skip-bad")
     assert code == 0
     assert f"{len(bad)} files left out" in err

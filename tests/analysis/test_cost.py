@@ -52,7 +52,8 @@ def test_a_transposed_convolution_is_the_one_that_it_turns_round():
     ("matmul", lambda a, b: a @ b, [(2, 3, 4), (2, 4, 5)], 2 * 3 * 4 * 5),
     ("matmul", F.scaled_dot_product_attention, [(2, 3, 8), (2, 6, 8), (2, 6, 5)], 2 * 3 * 6 * (8 + 5)),
     ("recurrent", nn.LSTM(8, 16), [(5, 2, 8)], 5 * 2 * 4 * 16 * (8 + 16)),
-    ("recurrent", nn.GRU(8, 16), [(5, 2, 8)], 5 * 2 * 3 * 16 * (8 + 16))], ids=str)
+    ("recurrent", nn.GRU(8, 16), [(5, 2, 8)], 5 * 2 * 3 * 16 * (8 + 16)),
+], ids=["linear", "matmul", "attention", "lstm", "gru"])
 def test_other_products(kind, op, shapes, macs):
     found = [cost_of([node]) for node in tinycnn.trace(op, *shapes).nodes]
     assert sum(c.macs for c in found) == macs

@@ -197,7 +197,7 @@ def elementwise(node: Node) -> Work:
     return Work("element-wise", elementwise=size(node.y))
 
 
-@costs("softmax", "log_softmax")
+@costs("softmax", "log_softmax", "tree_log_softmax")
 def softmax(node: Node) -> Work:
     """See SOFTMAX."""
     return Work("element-wise", elementwise=SOFTMAX * size(node.y))

@@ -16,7 +16,7 @@ from pyramid_tests import (
 from torchvision_oracle import import_torchvision
 
 import tinycnn
-from tinycnn.detection import FCOS
+from tinycnn.detection.detectors import FCOS
 from tinycnn.detection.detectors.pyramid import surest
 from tinycnn.models import create_model, list_models
 

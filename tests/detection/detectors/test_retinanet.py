@@ -16,7 +16,8 @@ from pyramid_tests import (
 from torchvision_oracle import import_torchvision
 
 import tinycnn
-from tinycnn.detection import RetinaNet, anchor_boxes
+from tinycnn.detection import anchor_boxes
+from tinycnn.detection.detectors import RetinaNet
 from tinycnn.detection.anchors import RETINANET_SIDES
 from tinycnn.detection.detectors.retinanet import retinanet_anchors
 from tinycnn.models import create_model, list_models
