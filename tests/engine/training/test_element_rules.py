@@ -20,7 +20,7 @@ TOLERANCE = {np.float32: 2e-4, np.float64: 1e-9}
 def uneven(model, dtype, seed=0):
     rng = np.random.default_rng(seed)
     for p in model.parameters():
-        p.data = (rng.standard_normal(p.shape) * 0.5 + (p.data.ndim == 1)).astype(dtype)
+        p.data = np.asarray(rng.standard_normal(p.shape) * 0.5 + (p.data.ndim == 1), dtype)
     for name, b in model.named_buffers():
         if b.data.dtype.kind == "f":
             values = rng.uniform(0.5, 1.5, b.shape) if name.endswith("var") else rng.standard_normal(b.shape)
