@@ -52,15 +52,18 @@ class Resized(nn.Module):
 
 
 class Scaled(nn.Module):
-    """Two group norms, one of parts of blocks and with an activation behind it, and maps times computed numbers."""
+    """Group norms, one with an activation behind it, pixels of length 1, a transposed convolution, maps times numbers that
+    are computed."""
 
     def __init__(self):
         self.conv, self.one, self.two = nn.Conv2d(3, 18, 3), nn.GroupNorm(3, 18), nn.GroupNorm(2, 18)
+        self.up, self.length = nn.ConvTranspose2d(18, 18, 3, 2, padding=1), nn.L2Norm(18)
         self.weights, self.channels = nn.Parameter(np.ones(2)), nn.Parameter(np.ones((18, 1, 1)))
 
     def forward(self, x):
         w = F.relu(self.weights) + 1
         x = F.relu(self.one(self.conv(x)))
+        x = self.length(self.up(x))
         return self.two(x * (w / w.sum())[1]) * self.channels
 
 

@@ -1,10 +1,10 @@
-"""What the kernels of group norm in training plans touch."""
+"""What the kernels of group norm and of l2_norm in training plans touch."""
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ..spans import Fields, PlanError, Span, arena, positive
-from .checks_elements import channels
+from .checks_elements import channels, extent, optional
 
 
 def groups(f: Fields) -> int:
@@ -33,4 +33,14 @@ def group_norm_back(f: Fields) -> Iterator[Span]:
     yield arena(f.y, 3 * planes, written=True)
 
 
-NORMS = {check.__name__: check for check in (group_norm_finish, group_norm_back)}
+def l2_norm_back(f: Fields) -> Iterator[Span]:
+    """See l2_norm.pxi."""
+    size = extent(f)
+    yield from channels(f, 0)
+    yield arena(f.x, size)
+    yield arena(f.g, size)
+    yield from optional(f.add, size)
+    yield arena(f.gx, size, written=True)
+
+
+NORMS = {check.__name__: check for check in (group_norm_finish, group_norm_back, l2_norm_back)}
