@@ -52,8 +52,8 @@ class Resized(nn.Module):
 
 
 class Scaled(nn.Module):
-    """Group norms, one with an activation behind it, pixels of length 1, a transposed convolution, maps times numbers that
-    are computed."""
+    """Group norms, one with an activation behind it, pixels of length 1, a transposed convolution, maps times
+    computed numbers."""
 
     def __init__(self):
         self.conv, self.one, self.two = nn.Conv2d(3, 18, 3), nn.GroupNorm(3, 18), nn.GroupNorm(2, 18)
