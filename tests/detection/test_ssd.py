@@ -205,7 +205,7 @@ def test_images_without_objects():
 def test_a_plan_is_the_tape():
     eager, planned, report = eager_and_planned(small)
     np.testing.assert_allclose(planned, eager, rtol=1e-4)
-    assert set(report.host) == {"l2_norm", "tape"}  # which looks at labels
+    assert set(report.host) == {"tape"}  # which looks at labels
 
 
 def test_learns_and_finds():

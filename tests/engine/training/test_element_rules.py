@@ -20,7 +20,7 @@ TOLERANCE = {np.float32: 2e-4, np.float64: 1e-9}
 def uneven(model, dtype, seed=0):
     rng = np.random.default_rng(seed)
     for p in model.parameters():
-        p.data = (rng.standard_normal(p.shape) * 0.5 + (p.data.ndim == 1)).astype(dtype)
+        p.data = np.asarray(rng.standard_normal(p.shape) * 0.5 + (p.data.ndim == 1), dtype)
     for name, b in model.named_buffers():
         if b.data.dtype.kind == "f":
             values = rng.uniform(0.5, 1.5, b.shape) if name.endswith("var") else rng.standard_normal(b.shape)
@@ -78,6 +78,23 @@ def assert_same(make, x, dtype=DTYPES[-1], threads=2, python=(), kinds=(), slack
     assert hosts <= {"conv2d", "mul", "sum", "linear", "reshape", "flatten", *python}, hosts
     assert set(kinds) <= set(ran), ran
     return got, ran
+
+
+def assert_as_accurate(make, x, target):
+    """float32's gradients in a plan are at most three times as far from float64's as the tape's."""
+    def gradients(dtype, planned):
+        model, inputs = uneven(make(), dtype), (x.astype(dtype), target.astype(dtype))
+        if planned:
+            optimizer = optim.SGD(model.parameters(), lr=0.0)
+            compile_training_step(model, weighted, optimizer, inputs, keep_grads=True)(*inputs)
+        else:
+            weighted(model(tinycnn.Tensor(inputs[0])), tinycnn.Tensor(inputs[1])).backward()
+        return {name: p.grad for name, p in model.named_parameters()}
+    exact, tape, plan = gradients(np.float64, False), gradients(np.float32, False), gradients(np.float32, True)
+    floor = 1e-6 * max(np.abs(want).max() for want in exact.values())  # a bias before a norm has rounding alone
+    for name, want in exact.items():
+        off = {how: np.abs(each[name] - want).max() for how, each in (("tape", tape), ("plan", plan))}
+        assert off["plan"] <= 3 * off["tape"] + floor, name
 
 
 def image(*shape, seed=0):

@@ -77,3 +77,17 @@ def test_the_float32_plan_is_as_exact_as_the_tape(name):
         truth = exact.eager.state_dict()
         ratios.append(error(pair.planned.state_dict(), truth) / error(pair.eager.state_dict(), truth))
     assert np.median(ratios) <= 3
+
+
+DETECTORS = {"efficientdet_d0": 128, "fcos_fpn": 128, "gfl_fpn": 128, "refinedet": 320, "nanodet_m": 128,
+             "yolov3_tiny": 128, "ssdlite": 320}
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_nothing_of_a_detector_but_its_loss_runs_on_the_tape(name):
+    detector = models.create_model(name, num_classes=3, size=DETECTORS[name]).train()
+    x, boxes = np.zeros((2, 3, *detector.size), "f"), np.array([[10, 10, 60, 50]], "f")
+    dense = detector.encode([boxes, boxes[:0]], [np.zeros(1, int), np.zeros(0, int)])
+    optimizer = optim.SGD(detector.parameters(), lr=1e-4)
+    step = tinycnn.compile_training_step(detector, detector.criterion, optimizer, (x, dense))
+    assert set(step.report().host) <= {"tape"}

@@ -51,9 +51,25 @@ class Resized(nn.Module):
         return self.last(F.interpolate(F.interpolate(x, scale_factor=2), size=(5, 9), mode="bilinear"))
 
 
+class Scaled(nn.Module):
+    """Group norms, one with an activation behind it, pixels of length 1, a transposed convolution, maps times
+    computed numbers."""
+
+    def __init__(self):
+        self.conv, self.one, self.two = nn.Conv2d(3, 18, 3), nn.GroupNorm(3, 18), nn.GroupNorm(2, 18)
+        self.up, self.length = nn.ConvTranspose2d(18, 18, 3, 2, padding=1), nn.L2Norm(18)
+        self.weights, self.channels = nn.Parameter(np.ones(2)), nn.Parameter(np.ones((18, 1, 1)))
+
+    def forward(self, x):
+        w = F.relu(self.weights) + 1
+        x = F.relu(self.one(self.conv(x)))
+        x = self.length(self.up(x))
+        return self.two(x * (w / w.sum())[1]) * self.channels
+
+
 NETS = {"everything": Everything, "spatial": Spatial, "residual": lambda: Residual(F.relu6),
         "shuffled": lambda: Shuffled(34),
-        "excited": lambda: Excited(F.silu, F.sigmoid), "resized": Resized,
+        "excited": lambda: Excited(F.silu, F.sigmoid), "resized": Resized, "scaled": Scaled,
         **{f"drop {name}": lambda how=how: Dropped(how) for name, how in DROPS.items()}}
 
 

@@ -64,6 +64,9 @@ cdef enum:
     WINOGRAD_WEIGHTS = 60
     WINOGRAD_LAYER = 61
     WINOGRAD_GRADIENT = 62
+    GROUP_NORM_FINISH = 63
+    GROUP_NORM_BACK = 64
+    L2_NORM_BACK = 65
 
 KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_input write_output gather pad winograd2 "
          "winograd4 strip move fill softmax reduce layer_norm select matmul resize moments factors l2_norm local_response "
@@ -71,7 +74,7 @@ KINDS = ("product depthwise pool adaptive_pool global_mean combine affine read_i
          "pack layer layer_back add_lanes weight_gradient frame trained_product bias_gradient batch_moments "
          "batch_norm_finish batch_norm_back affine_clip lazy_mean gate_sums scale_back blend pick pick_back dropout "
          "pack_depthwise depthwise_train depthwise_back depthwise_weights pair_loss pair_gradient winograd_weights "
-         "winograd_layer winograd_gradient").split()
+         "winograd_layer winograd_gradient group_norm_finish group_norm_back l2_norm_back").split()
 
 
 cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil:
@@ -201,6 +204,12 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         winograd_layer(g, run, t, threads)
     elif g.kind == WINOGRAD_GRADIENT:
         winograd_gradient(g, run, t, threads)
+    elif g.kind == GROUP_NORM_FINISH:
+        group_norm_finish(g, run, t, threads)
+    elif g.kind == GROUP_NORM_BACK:
+        group_norm_back(g, run, t, threads)
+    elif g.kind == L2_NORM_BACK:
+        l2_norm_back(g, run, t, threads)
 
 
 cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:

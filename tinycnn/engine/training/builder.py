@@ -51,6 +51,7 @@ class TrainingBuilder(Builder):
         self.arrays: list[np.ndarray] = []  # the caller's from `first` + 4 on
         self.needs_of = Needs(graph, loss, masters)
         self.lazies: dict[Value, Lazy] = {}
+        self.by_plane: dict[Value, Lazy] = {}  # which only activations apply as they load
         self.sums: dict[Value, Sums] = {}  # of raw values, left by those who made them
         self.gradient_sums: dict[Value, Sums] = {}
         self.lazy_gradients: dict[Value, LazyGradient] = {}
@@ -109,9 +110,10 @@ class TrainingBuilder(Builder):
         return super().view(value)
 
     def _materialise(self, value: Value) -> None:
-        if value in self.lazies and value not in self.where and value not in self.views:
+        lazy = self.lazies.get(value) or self.by_plane.get(value)
+        if lazy is not None and value not in self.where and value not in self.views:
             from .rules.norms import materialise
-            materialise(self, value, self.lazies[value])
+            materialise(self, value, lazy)
 
     # ---- gradients
     def gradient_value(self, value: Value) -> Value:

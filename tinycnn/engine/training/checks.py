@@ -2,8 +2,9 @@
 from ..check import CHECKS, trained_product
 from .checks_elements import ELEMENTS
 from .checks_losses import LOSSES
+from .checks_norms import NORMS
 from .checks_pools import POOLS
 from .checks_products import PRODUCTS
 from .checks_winograd import WINOGRAD
 
-CHECKS.update({"trained_product": trained_product, **ELEMENTS, **LOSSES, **POOLS, **PRODUCTS, **WINOGRAD})
+CHECKS.update({"trained_product": trained_product, **ELEMENTS, **LOSSES, **NORMS, **POOLS, **PRODUCTS, **WINOGRAD})

@@ -30,6 +30,12 @@ class Needs:
         """Whether a gradient goes back through a node."""
         return not self.wanted.isdisjoint(node.outputs)
 
+    def between(self, value: Value, source: Value | None) -> None:
+        """A rule makes a value on the way from an input to its output, and reads it once."""
+        if source in self.wanted:
+            self.wanted.add(value)
+            self.readers[value] = 1
+
 
 def after_parameters(graph: Graph, masters: Masters) -> set[Value | None]:
     """The parameters that train, and what depends on them."""

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Lazy(NamedTuple):
     """clip(scale raw + shift, low, high), computed where it is read: what batch normalisation leaves.
 
-    coefficients: [block][scale, shift, mean, 1 / std][lanes]; None: the value is raw itself.
+    coefficients: [block][scale, shift, mean, 1 / std][lanes]; None: the value is raw itself.  by_plane: each image has
+    its own, [block][image][...], as group normalisation leaves them.
     """
 
     raw: Placed
     coefficients: Storage | None = None
     low: float = -np.inf
     high: float = np.inf
+    by_plane: bool = False
 
 
 class Sums(NamedTuple):

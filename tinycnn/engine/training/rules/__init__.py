@@ -1,6 +1,19 @@
 """The rules of training plans: for each operation what goes forward and what goes back."""
-from . import activations, elements, losses, norms, picks, pools, products, resize, views
+from . import (
+    activations,
+    elements,
+    group_norms,
+    l2_norms,
+    losses,
+    norms,
+    picks,
+    pools,
+    products,
+    resize,
+    transposed,
+    views,
+)
 from .rule import TRAINS, trains
 
-__all__ = ["TRAINS", "activations", "elements", "losses", "norms", "picks", "pools", "products", "resize", "trains",
-           "views"]
+__all__ = ["TRAINS", "activations", "elements", "group_norms", "l2_norms", "losses", "norms", "picks", "pools",
+           "products", "resize", "trains", "transposed", "views"]

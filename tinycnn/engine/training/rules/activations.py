@@ -9,6 +9,7 @@ import numpy as np
 from ...graph import Node, Value
 from ...lowering.rules import ACTIVATIONS
 from ..values import Lazy
+from .group_norms import back_to_norm
 from .maps import COPY, OPEN, RUN, emit_gradient, is_open, loading, read, whole_map
 from .rule import trains
 
@@ -59,9 +60,12 @@ def stored(plan: TrainingBuilder, node: Node, fields: dict[str, Any]) -> Iterato
     x = node.inputs["x"]
     assert x is not None
     lazy = operand(plan, x)
-    plan.emit(node.y, kind="affine_clip", **whole_map(plan, lazy.raw), **loading(lazy) | fields, mode=COPY,
-              reads=read(lazy.raw, lazy.coefficients))
+    plan.emit(node.y, kind="affine_clip", **whole_map(plan, lazy.raw, lazy.by_plane), **loading(lazy) | fields,
+              mode=COPY, reads=read(lazy.raw, lazy.coefficients))
     yield
+    if lazy.by_plane:
+        back_to_norm(plan, x, node.y, lazy, fields)
+        return
     into = plan.into(x)
     if into is None:
         return
@@ -81,6 +85,8 @@ def stored(plan: TrainingBuilder, node: Node, fields: dict[str, Any]) -> Iterato
 
 
 def operand(plan: TrainingBuilder, x: Value) -> Lazy:
-    """What an activation loads: a value that is clipped besides is computed first."""
+    """What an activation loads: a value that is clipped besides, or read by others too, is computed first."""
+    if x in plan.by_plane and plan.needs_of.readers[x] == 1:
+        return plan.by_plane[x]
     lazy = plan.lazy(x)
     return lazy if is_open(lazy) else Lazy(plan.whole(x))

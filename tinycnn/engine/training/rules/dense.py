@@ -231,12 +231,12 @@ def margins(axis: list[Phase], size: int) -> tuple[int, int]:
 
 
 def back_to_input(plan: TrainingBuilder, conv: Dense, seen_from: tuple[Frame, int, int], begin: int, gx: Part,
-                  add: Placed | None) -> None:
+                  add: Placed | None, bias: int | None = None) -> None:
     """gx, and what is added to it, one phase of the stride after the other. seen_from: a `gradient_frame`, in which the
-    group's channels have so many blocks before them."""
+    group's channels have so many blocks before them.  bias: of what a transposed convolution takes for gx."""
     (n, i, _, w), o, width, stride = conv.x, conv.y[1], plan.width, conv.window.stride
     frame, top, left = seen_from
-    none = zeros(plan, i)
+    summand = zeros(plan, i) if bias is None else packed(plan, bias, i, 1)
     for down in conv.phases()[0]:
         for across in conv.phases()[1]:
             kept = (down.taps[:, None] * conv.window.kernel[1] + across.taps).ravel()
@@ -244,7 +244,7 @@ def back_to_input(plan: TrainingBuilder, conv: Dense, seen_from: tuple[Frame, in
             at = gx.start + (down.first * w + across.first) * width
             offsets = (channel_offsets(frame, o)[:, None] + seen).ravel()
             residual = {} if add is None else {"r": Part(add.stores[0], at)}
-            product(plan, Part(gx.storage, at), turned(plan, conv, kept) if len(kept) else 0, none, o * len(kept), i,
+            product(plan, Part(gx.storage, at), turned(plan, conv, kept) if len(kept) else 0, summand, o * len(kept), i,
                     offsets, [frame.memory, add], x=part(frame.memory, begin * frame.step),
                     **through(frame, (n, i, down.extent, across.extent), (1, 1)),
                     **onto(frame, conv.x, stride, width), **residual)

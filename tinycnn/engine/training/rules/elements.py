@@ -14,6 +14,7 @@ from ..host import on_host
 from ..values import Lazy
 from .maps import OPEN, RUN, as_value, emit_gradient, is_open, loading, read, whole_map
 from .rule import trains
+from .views import over_copies
 
 if TYPE_CHECKING:
     from ..builder import TrainingBuilder
@@ -27,29 +28,39 @@ def is_map(plan: TrainingBuilder, value: Value) -> bool:
     return value.data is None and (value in plan.lazies or value in plan.where or len(value.shape) == 4)
 
 
-def is_factor(factor: Value, x: Value) -> bool:
-    """Whether a value is a number for each plane of another."""
-    return len(x.shape) > 2 and factor.shape == (*x.shape[:2], *[1] * (len(x.shape) - 2)) and factor.shape != x.shape
+def factor_shape(x: Value) -> tuple[int, ...]:
+    """Of a number for each plane of a value."""
+    return *x.shape[:2], *[1] * (len(x.shape) - 2)
 
 
-@trains("add", "sub", "mul", "scale_channels")
+def is_factor(plan: TrainingBuilder, factor: Value, x: Value) -> bool:
+    """Whether a value is a number for each plane of a map, or for each channel, or for all."""
+    planes = factor_shape(x)
+    own = (1,) * (len(planes) - len(factor.shape)) + factor.shape
+    return (len(planes) > 2 and is_map(plan, x) and planes != x.shape and len(own) == len(planes)
+            and all(n in (1, m) for n, m in zip(own, planes)))
+
+
+@trains("add", "sub", "mul", "div", "scale_channels")
 def combine(plan: TrainingBuilder, node: Node) -> Iterator[None]:
-    """Two maps of one shape, a map and a number for each plane, anything and a number; the rest on the tape."""
+    """Two maps of one shape, a map and a number for each plane, anything and a number, any two that broadcast."""
     a, b = node.inputs.values()
     assert a is not None
     assert b is not None
     for x, other in ((a, b), (b, a)):
-        if is_number(plan, other) and x.shape == node.y.shape:
+        if is_number(plan, other) and x.shape == node.y.shape and node.op != "div":
             return with_number(plan, node, x, other)
     maps = is_map(plan, a) and is_map(plan, b) and a is not b
-    if maps and a.shape == b.shape:
+    if maps and a.shape == b.shape and node.op != "div":
         return summed(plan, node, a, b) if node.op in ("add", "sub") else multiplied(plan, node, a, b)
     for x, factor in ((a, b), (b, a)):
-        if maps and is_factor(factor, x) and node.op in ("mul", "scale_channels"):
+        if node.op in ("mul", "scale_channels") and is_factor(plan, factor, x) and not is_constant(plan, factor):
             return scaled(plan, node, x, factor)
     if node.op in ("add", "sub") and a.shape == b.shape and a is not b and a.data is None and b.data is None:
         return summed_as_it_lies(plan, node, a, b)
-    return on_host(plan, node)
+    if node.op not in SLOPES or {a.dtype.kind, b.dtype.kind} != {"f"}:
+        return on_host(plan, node)
+    return broadcast(plan, node, a, b)
 
 
 def emit_combined(plan: TrainingBuilder, node: Node, x: Lazy, other: Lazy, **fields: Any) -> None:
@@ -112,9 +123,14 @@ def give_changed(plan: TrainingBuilder, y: Value, x: Value, fields: dict[str, An
 
 
 # ---------------------------------------------------------------- products
+def is_constant(plan: TrainingBuilder, value: Value) -> bool:
+    """Whether no step changes a value."""
+    return value.data is not None and plan.masters.entry(value) is None
+
+
 def is_number(plan: TrainingBuilder, value: Value) -> bool:
     """Whether a value is one number that no step changes."""
-    return value.data is not None and value.data.size == 1 and plan.masters.entry(value) is None
+    return is_constant(plan, value) and value.data is not None and value.data.size == 1
 
 
 def with_number(plan: TrainingBuilder, node: Node, x: Value, number: Value) -> Iterator[None]:
@@ -139,24 +155,71 @@ def multiplied(plan: TrainingBuilder, node: Node, a: Value, b: Value) -> Iterato
 
 
 def scaled(plan: TrainingBuilder, node: Node, x: Value, factor: Value) -> Iterator[None]:
-    """x times a number for each plane, whose gradient is the sum over it of that of y times x."""
-    lazy, s = plan.lazy(x), plan.whole(factor)
+    """x times a number for each plane, whose gradient is the sum over it of that of y times x.
+
+    A number for several planes is copied to each.
+    """
+    each = Value(factor.name, factor_shape(x), factor.dtype)
+    RULES["expand"](plan, Node("expand", {"x": factor}, {"shape": each.shape}, [each]))
+    lazy, s = plan.lazy(x), plan.whole(each)
     emit_combined(plan, node, lazy, Lazy(s), px=0)
     yield
     if not plan.needs(factor):
         give_changed(plan, node.y, x, {"s": s, "px": plan.width, "py": 0}, (s,), lazy.raw.pixels)
         return
     g, into = plan.gradient(node.y), plan.into(x)
-    gs, size = as_value(factor), whole_map(plan, s)
+    gs, size = as_value(each), whole_map(plan, s)
     storage = plan.storage(size["blocks"] * size["images"] * plan.width)
-    plan.place(gs, Placed.whole(factor.shape, storage))
+    plan.place(gs, Placed.whole(each.shape, storage))
     fields = {"kind": "scale_back", **whole_map(plan, lazy.raw), **loading(lazy), "activation": 0, "g": g, "s": s,
               "reads": read(lazy.raw, lazy.coefficients, g, s, storage)}
     if into is None:
         plan.emit_into(storage, **fields, gx=-1)
     else:
         emit_gradient(plan, into, lazy.raw.pixels, into.gate, y=storage, **fields)
-    plan.give(factor, gs)
+    plan.give(factor, over_copies(plan, gs, factor))
+
+
+# ---------------------------------------------------------------- what broadcasts otherwise
+SLOPES: dict[str, tuple[tuple[int, list[tuple[str, str]]], ...]] = {  # sign, and what the gradient of y is taken times
+    "add": ((1, []), (1, [])), "sub": ((1, []), (-1, [])), "mul": ((1, [("mul", "b")]), (1, [("mul", "a")])),
+    "div": ((1, [("div", "b")]), (-1, [("mul", "y"), ("div", "b")]))}
+
+
+def broadcast(plan: TrainingBuilder, node: Node, a: Value, b: Value) -> Iterator[None]:
+    """Two arrays of any shapes that broadcast, as inference has it, both ways."""
+    of = {"a": readable(plan, a), "b": readable(plan, b), "y": node.y}
+    RULES[node.op](plan, Node(node.op, {"a": of["a"], "b": of["b"]}, {}, [node.y]))
+    yield
+    for x, (sign, steps) in zip((a, b), SLOPES[node.op]):
+        if plan.needs(x):
+            g = plan.gradient_value(node.y)
+            for op, other in steps:
+                g = times_or_over(plan, op, g, of[other])
+            plan.give(x, signed_gradient(plan, over_copies(plan, g, x), sign))
+
+
+def readable(plan: TrainingBuilder, value: Value) -> Value:
+    """A value as rules of inference may read it: to them one that has numbers is a constant, a parameter too."""
+    if value.data is None or is_constant(plan, value):
+        return value
+    seen = as_value(value, "now")
+    plan.see(seen, plan.view(value))
+    return seen
+
+
+def times_or_over(plan: TrainingBuilder, op: str, g: Value, other: Value) -> Value:
+    """g times or over another value, of g's shape."""
+    result = as_value(g)
+    RULES[op](plan, Node(op, {"a": g, "b": other}, {}, [result]))
+    return result
+
+
+def signed_gradient(plan: TrainingBuilder, g: Value, sign: int) -> Value:
+    """g or -g."""
+    if sign == 1:
+        return g
+    return times_or_over(plan, "mul", g, Value("sign", (), plan.dtype, data=np.full((), sign, plan.dtype)))
 
 
 # ---------------------------------------------------------------- means

@@ -17,10 +17,14 @@ OPEN: dict[str, Any] = {"activation": 0, "low": -np.inf, "high": np.inf}
 COPY = 6  # affine_clip: nothing is combined with
 
 
-def whole_map(plan: TrainingBuilder, placed: Placed) -> dict[str, Any]:
-    """The fields of an operation that goes through all pixels of all images."""
+def whole_map(plan: TrainingBuilder, placed: Placed, by_plane: bool = False) -> dict[str, Any]:
+    """The fields of an operation that goes through all pixels of all images.
+
+    by_plane: where coefficients are those of planes, each is a block to it.
+    """
     n, c, _, _ = placed.shape
-    return {"blocks": blocks(c, plan.width), "images": n, "n": placed.pixels}
+    count, images = (blocks(c, plan.width) * n, 1) if by_plane else (blocks(c, plan.width), n)
+    return {"blocks": count, "images": images, "n": placed.pixels}
 
 
 def loading(lazy: Lazy) -> dict[str, Any]:

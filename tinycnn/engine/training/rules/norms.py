@@ -87,7 +87,7 @@ def give_back(plan: TrainingBuilder, x: Value, gradient: LazyGradient) -> None:
 # ---------------------------------------------------------------- what the builder asks for
 def materialise(plan: TrainingBuilder, value: Value, lazy: Lazy) -> None:
     """Compute a value that was to be computed on load."""
-    plan.emit(value, kind="affine_clip", **whole_map(plan, lazy.raw), **loading(lazy), mode=COPY,
+    plan.emit(value, kind="affine_clip", **whole_map(plan, lazy.raw, lazy.by_plane), **loading(lazy), mode=COPY,
               reads=read(lazy.raw, lazy.coefficients))
 
 

@@ -230,12 +230,16 @@ def expand(plan: TrainingBuilder, node: Node) -> Iterator[None]:
     """The sum over all copies."""
     RULES[node.op](plan, node)
     yield
-    x, shape = sole_input(node), node.y.shape
-    if not plan.needs(x):
-        return
-    lead = len(shape) - len(x.shape)
-    axes = tuple([i for i in range(len(shape)) if i < lead or x.shape[i - lead] != shape[i]])
-    plan.give(x, summed(plan, plan.gradient_value(node.y), axes, like(x)))
+    x = sole_input(node)
+    if plan.needs(x):
+        plan.give(x, over_copies(plan, plan.gradient_value(node.y), x))
+
+
+def over_copies(plan: TrainingBuilder, g: Value, x: Value) -> Value:
+    """The gradient of x, where g is that of x broadcast to another shape."""
+    lead = len(g.shape) - len(x.shape)
+    axes = tuple([i for i in range(len(g.shape)) if i < lead or x.shape[i - lead] != g.shape[i]])
+    return summed(plan, g, axes, like(x))
 
 
 def summed(plan: TrainingBuilder, g: Value, axes: tuple[int, ...], gx: Value) -> Value:
