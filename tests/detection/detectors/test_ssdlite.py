@@ -56,7 +56,7 @@ def test_learns_and_finds():
 
 
 @pytest.mark.parametrize(("options", "match"), [
-    ({"backbone": "mobilenet_v2", "strides": (16, 64)}, r"\[16, 64\], got MobileNetV2 with maps at \[2, 4, 8, 16, 32\]"),
+    ({"backbone": "mobilenet_v2", "strides": (16, 64)}, r"\[16, 64\], got MobileNetV2 with maps at \[2, 4, 8"),
     ({"backbone": "mobilenet_v2", "maps": 7}, "up to 4 more"),
     ({"backbone": "mobilenet_v2", "maps": 1}, "up to 4 more"),
     ({"backbone": models.shufflenet_v2_x0_5()}, "features_only=True"),
