@@ -66,8 +66,8 @@ def test_modules_that_torch_does_not_have(module, arrays, want):
 def test_every_module_is_tested_and_prints_its_settings():
     tested = {name for name, *_ in CASES} | {type(module).__name__ for module, *_ in OWN}
     elsewhere = {"AuxiliaryLoss", "CTCLoss", "CenterLoss", "DistributionFocalLoss", "FCOSLoss", "MultiBoxLoss",
-                 "QualityFocalLoss", "RetinaNetLoss", "WordTree", "YOLO9000Loss", "YOLOv1Loss", "YOLOv2Loss", "YOLOv3Loss",
-                 "YOLOv4Loss"}  # files of this folder with tests of their own
+                 "QualityFocalLoss", "RetinaNetLoss", "WordTree", "YOLO9000Loss", "YOLOv1Loss", "YOLOv2Loss",
+                 "YOLOv3Loss", "YOLOv4Loss"}  # files of this folder with tests of their own
     assert tested | elsewhere == set(losses.__all__)
     assert repr(losses.FocalLoss(gamma=1.0)) == "FocalLoss(gamma=1.0, ignore_index=-100, reduction='mean')"
 
