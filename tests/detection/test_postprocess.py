@@ -102,3 +102,23 @@ def test_candidates_of_logits_are_those_of_their_scores(threshold):
     np.testing.assert_array_equal(got.places, want.places)
     np.testing.assert_array_equal(got.labels, want.labels)
     np.testing.assert_allclose(got.scores, want.scores)
+
+
+@pytest.mark.parametrize("root", [True, False])
+@pytest.mark.parametrize("quality", [True, False])
+@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5])
+def test_candidates_of_levels_are_their_definition(root, quality, threshold):
+    rng = np.random.default_rng(0)
+    levels, logits = [30, 12, 5], rng.standard_normal((47, 4)) * 3
+    said = rng.standard_normal((47, 1)) * 2 if quality else None
+    scores = 1 / (1 + np.exp(-logits))
+    if quality:
+        scores = (scores / (1 + np.exp(-said)))**(0.5 if root else 1)
+    want, begin = [], 0
+    for size in levels:
+        pairs = [(i, c) for i in range(begin, begin + size) for c in range(4) if scores[i, c] > threshold]
+        want += sorted(sorted(pairs, key=lambda pair: -scores[pair])[:10])
+        begin += size
+    got = P.logit_candidates(logits, threshold, 10, levels, said, root)
+    assert [*zip(got.places.tolist(), got.labels.tolist())] == want
+    np.testing.assert_allclose(got.scores, [scores[pair] for pair in want])

@@ -61,7 +61,7 @@ class TestYOLO:
     def test_a_head_that_says_the_target_costs_no_box_loss(self):
         """Assigner, coder and criterion agree on cells, anchors and their order."""
         scales, boxes = PUBLISHED["yolov4"][1:2], random_truths(1)
-        (labels, dense), = yolo_targets([boxes], [np.zeros(15, int)], [(26, 26)], scales)
+        (labels, dense, _), = yolo_targets([boxes], [np.zeros(15, int)], [(26, 26)], scales)
         priors, _, _ = yolo_priors([(26, 26)], scales)
         there = labels.reshape(-1) >= 0
         codes = np.zeros((len(priors), 6), np.float32)
@@ -73,7 +73,7 @@ class TestYOLO:
         assert all(term.item() < 1e-4 for term in terms.values()), terms
 
     def test_a_centre_on_the_border_or_beyond_falls_into_the_last_cell(self):
-        (labels, _), = yolo_targets([[[32, 32, 96, 96]], [[-40, 0, 10, 10]]], [[1], [2]], [(2, 2)],
+        (labels, _, _), = yolo_targets([[[32, 32, 96, 96]], [[-40, 0, 10, 10]]], [[1], [2]], [(2, 2)],
                                     [YOLOScale(32, ((50, 50),))])
         assert np.argwhere(labels >= 0).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
 

@@ -233,6 +233,41 @@ def test_auxiliary_heads_may_be_left_out(publisher, monkeypatch, tmp_path):
         models.create_model("shufflenet_v2_x0_5", pretrained=True)
 
 
+# ---------------------------------------------------------------- detectors
+SMALL_TINY = {"backbone": "mobilenetv1_025", "width": 0.0625}
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A YOLOv3-tiny of 80 classes, whose file takes the place of the known one."""
+    net, path = models.create_model("yolov3_tiny", **SMALL_TINY), tmp_path / "tiny.weights"
+    models.save_darknet(net, path)
+    record = dataclasses.replace(models.WEIGHTS["yolov3_tiny"], url=path.as_uri(), file=path.name,
+                                 sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(models.WEIGHTS, "yolov3_tiny", record)
+    models.create_model("yolov3_tiny", pretrained=True, download=True, **SMALL_TINY)
+    return net
+
+
+def test_a_detector_of_other_classes_keeps_its_own_heads(tiny, caplog):
+    with caplog.at_level(logging.INFO, logger="tinycnn"):
+        ten = models.create_model("yolov3_tiny", pretrained=True, num_classes=10, **SMALL_TINY)
+    own, full = ten.state_dict(), tiny.state_dict()
+    differing = {key for key in own if own[key].shape != full[key].shape or (own[key] != full[key]).any()}
+    assert differing == {f"levels.{i}.out.{leaf}" for i in (0, 1) for leaf in ("weight", "bias")}
+    assert own["levels.0.out.weight"].shape[0] == 3 * 15
+    assert "of 80 classes, the network is of 10" in caplog.text
+    assert "levels.1.out.bias" in caplog.text
+    assert models.WEIGHTS["yolov3_tiny"].licence in caplog.text
+
+
+def test_a_detector_whose_other_parts_differ_is_refused(tiny):
+    with pytest.raises(CheckpointError, match="does not fit YOLOv3"):
+        models.create_model("yolov3_tiny", pretrained=True, num_classes=10, **{**SMALL_TINY, "width": 0.125})
+    with pytest.raises(CheckpointError, match="the weights are of 80 classes, the network is of 10"):
+        module.load_pretrained(models.create_model("yolov3_tiny", num_classes=10, **SMALL_TINY), "yolov3_tiny")
+
+
 # ---------------------------------------------------------------- files of one's own
 def test_counters_that_old_files_lack_are_left(small, tmp_path):
     state = {key: value for key, value in small.state_dict().items() if "num_batches" not in key}

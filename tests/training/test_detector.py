@@ -10,6 +10,7 @@ import tinycnn
 from tinycnn.data.detection import Sample
 from tinycnn.data.detection_tasks import DetectionTask
 from tinycnn.detection import Description, Finder, metrics, read_detector
+from tinycnn.models import create_model
 from tinycnn.serialize import CheckpointError
 from tinycnn.training import DetectionLoader, DetectionRecipe, Engine, measure_detector, read_log, train_detector
 
@@ -66,6 +67,19 @@ def test_a_run_and_its_files(tmp_path):
     assert (finder.name, finder.classes) == ("tiny_detector", CLASSES)
     assert any((value != detector.state_dict()[name]).any() for name, value in states(finder.source).items()
                if name in detector.state_dict() and value.dtype.kind == "f"), "ema: the file has the averaged weights"
+
+
+def test_what_mixed_images_count_reaches_the_losses_that_take_it():
+    """Weights of MixUp, of YOLO v2 to v4; a detector that has no use for them is not given any."""
+    recipe, found = DetectionRecipe(batch_size=8, augment="mixup"), []
+    yolo = create_model("yolov3_tiny", backbone="mobilenetv1_025", width=0.0625, num_classes=len(CLASSES), size=64)
+    for detector in (yolo, tiny_detector()):
+        _, dense = next(iter(DetectionLoader(detector, TASK.train, recipe)))
+        found.append(dense)
+    counts = np.concatenate([weights[labels >= 0] for labels, weights in zip(found[0][:-1:3], found[0][2:-1:3])])
+    assert 0 < counts.min() < 1
+    assert counts.max() <= 1
+    assert len(found[1]) == 3
 
 
 def test_planned_steps_give_the_losses_of_the_tape(tmp_path):

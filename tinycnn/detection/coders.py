@@ -197,3 +197,14 @@ def decode_grid(codes: Any, size: tuple[int, int]) -> np.ndarray:
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + e^-x), of an array, without overflow."""
     return (np.tanh(x / 2) + 1) / 2
+
+
+def logit(p: Any) -> np.ndarray:
+    """ln(p / (1 - p)), float32, what `sigmoid` undoes; minus infinity up to 0 and infinity from 1 on.
+
+    >>> logit([0.5, 0, 1]).tolist()
+    [0.0, -inf, inf]
+    """
+    p = np.clip(np.asarray(p, np.float32), 0, 1)
+    with np.errstate(divide="ignore"):
+        return np.log(p) - np.log1p(-p)

@@ -25,7 +25,8 @@ class Detector(Module):
 
         forward(x)             x (N, 3, height, width) -> raw, a tree of Tensors; its shapes depend on x's alone
         encode(boxes, labels)  truths of N images, sequences of (M_i, 4), xyxy in pixels of the canvas, and of (M_i,)
-                               -> dense, a tuple of arrays of fixed shape, N rows each; made outside the tape
+                               -> dense, a tuple of arrays of fixed shape, N rows each; made outside the tape.
+                               With takes_weights also a third argument, what each truth counts, (M_i,) of each image
         criterion(raw, dense)  -> a dict of losses, whose sum is minimised
         decode(raw)            raw, as arrays -> `Detections` of each image, on the canvas
 
@@ -35,6 +36,7 @@ class Detector(Module):
 
     divisor: ClassVar[int] = 32
     default_inputs: ClassVar[Inputs] = Inputs()
+    takes_weights: ClassVar[bool] = False  # whether `encode` takes weights
 
     def __init__(self, num_classes: int, size: int | tuple[int, int], inputs: Inputs | None = None,
                  score_threshold: float = 0.05, iou_threshold: float = 0.5, max_detections: int = 100) -> None:

@@ -1,15 +1,17 @@
 """From scores of every place and class to detections: threshold, the best candidates, suppression, the best of all."""
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .boxes import as_boxes
-from .coders import sigmoid
+from .coders import logit, sigmoid
 from .suppression import batched_nms, diou_nms, soft_nms
 
+SLACK = 1e-3  # of logits near the threshold: the score itself decides
 METHODS = ("greedy", "diou", "linear", "gaussian")
 
 
@@ -96,15 +98,30 @@ def level_candidates(scores: Any, score_threshold: float, top_k: int | None = No
     return Candidates(places, labels, flat[chosen])
 
 
-def logit_candidates(logits: Any, score_threshold: float, top_k: int | None = None) -> Candidates:
-    """`level_candidates` of scores σ(logits), which is computed of those alone that exceed the threshold.
+def logit_candidates(logits: Any, score_threshold: float, top_k: int | None = None,
+                     level_sizes: Sequence[int] | None = None, quality: Any = None, root: bool = True) -> Candidates:
+    """`level_candidates` of each level, of scores σ(logits), which are computed of those alone that may exceed.
+
+    logits: (P, C).  level_sizes: places of each level, P in all; None: there is one.  quality: (P, 1) logits, whose
+    sigmoid the class's is multiplied by, and root: the score is the root of that (Tian et al., "FCOS", TPAMI 2020).
 
     >>> logit_candidates([[2.0, -2.0], [0.5, 1.0]], 0.6, top_k=2).scores.round(3).tolist()
     [0.881, 0.731]
     """
-    least = math.log(score_threshold / (1 - score_threshold)) if 0 < score_threshold < 1 else math.inf
-    found = level_candidates(logits, -math.inf if score_threshold <= 0 else least, top_k)
-    return found._replace(scores=sigmoid(found.scores))
+    table = _table("logit_candidates", logits)
+    factor = None if quality is None else sigmoid(np.asarray(quality))
+    power = 0.5 if root and factor is not None else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = logit(max(0.0, score_threshold)**(1 / power) / (1 if factor is None else factor)) - SLACK
+    chosen = np.flatnonzero(table > least)
+    places, labels = np.divmod(chosen, max(1, table.shape[1]))
+    scores = sigmoid(table.reshape(-1)[chosen])
+    if factor is not None:
+        scores = (scores * factor[places, 0])**scores.dtype.type(power)
+    ends = np.searchsorted(places, np.cumsum([0, *(level_sizes or [len(table)])]))
+    at = np.concatenate([begin + level_candidates(scores[begin:end, None], score_threshold, top_k).places
+                         for begin, end in pairwise(ends)])
+    return Candidates(places[at], labels[at], scores[at])
 
 
 def suppress(boxes: Any, scores: Any, labels: Any, iou_threshold: float = 0.5, max_detections: int = 100,

@@ -16,10 +16,13 @@ NO_OBJECT = -1
 
 
 class Cells(NamedTuple):
-    """Targets of one map: the class that each anchor of each cell answers for, or NO_OBJECT, and its box in pixels."""
+    """Targets of one map: the class that each anchor of each cell answers for, or NO_OBJECT, its box in pixels, and
+    what it counts in the loss, 1 where there is none.
+    """
 
     labels: np.ndarray  # int64 (N, A, H, W)
     boxes: np.ndarray  # float32 (N, A, H, W, 4)
+    weights: np.ndarray  # float32 (N, A, H, W)
 
 
 def _require_pairs(call: str, boxes: Sequence[Any], labels: Sequence[Any]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -51,13 +54,13 @@ def yolo_v1_targets(boxes: Sequence[Any], labels: Sequence[Any], size: tuple[int
 
 
 def yolo_targets(boxes: Sequence[Any], labels: Sequence[Any], grid_sizes: GridSizes, scales: Sequence[YOLOScale],
-                 iou_threshold: float | None = None) -> list[Cells]:
-    """Targets of every map of YOLO v2, v3 or v4, from boxes (M_i, 4) and labels (M_i,) of N images.
+                 iou_threshold: float | None = None, weights: Sequence[Any] | None = None) -> list[Cells]:
+    """Targets of every map of YOLO v2, v3 or v4, from boxes (M_i, 4), labels and weights (M_i,) of N images.
 
     Of all anchors of all maps the one answers for a truth whose sides have the largest IoU with the truth's, in the
     cell in which its centre lies; of truths that fall together the last.  iou_threshold: so do all others whose IoU
-    exceeds it (v4's configuration: 0.213), but not where another truth has its best.  What the losses take besides, all
-    truths, is `targets.pad_truths`.
+    exceeds it (v4's configuration: 0.213), but not where another truth has its best.  weights: what
+    truths count in the loss; None: 1.  What the losses take besides, all truths, is `targets.pad_truths`.
 
     Redmon and Farhadi, "YOLOv3", 2018, section 2.1.
 
@@ -68,27 +71,28 @@ def yolo_targets(boxes: Sequence[Any], labels: Sequence[Any], grid_sizes: GridSi
     """
     images = _require_pairs("yolo_targets", boxes, labels)
     grids = as_grids("yolo_targets", grid_sizes, scales=scales)
-    dense = [Cells(np.full((len(images), len(scale.anchors), *grid), NO_OBJECT),
-                   np.zeros((len(images), len(scale.anchors), *grid, 4), np.float32))
-             for grid, scale in zip(grids, scales)]
+    places = [(len(images), len(scale.anchors), *grid) for grid, scale in zip(grids, scales)]
+    dense = [Cells(np.full(shape, NO_OBJECT), np.zeros((*shape, 4), np.float32), np.ones(shape, np.float32))
+             for shape in places]
     for i, (truths, classes) in enumerate(images):
+        counts = np.ones(len(truths), np.float32) if weights is None else np.asarray(weights[i], np.float32)
         if len(truths):
             iou = sides_iou(centres_and_sides(truths)[1], np.concatenate([scale.anchors for scale in scales]))
             best = iou.argmax(1)
             if iou_threshold is not None:
-                _write(dense, i, truths, classes, scales, *np.nonzero(iou > iou_threshold))
-            _write(dense, i, truths, classes, scales, np.arange(len(truths)), best)
+                _write(dense, i, truths, classes, counts, scales, *np.nonzero(iou > iou_threshold))
+            _write(dense, i, truths, classes, counts, scales, np.arange(len(truths)), best)
     return dense
 
 
-def _write(dense: list[Cells], image: int, truths: np.ndarray, classes: np.ndarray, scales: Sequence[YOLOScale],
-           chosen: np.ndarray, anchors: np.ndarray) -> None:
+def _write(dense: list[Cells], image: int, truths: np.ndarray, classes: np.ndarray, counts: np.ndarray,
+           scales: Sequence[YOLOScale], chosen: np.ndarray, anchors: np.ndarray) -> None:
     """Let anchors (K,), counted over all maps, answer for the truths `chosen` (K,), each in its cell."""
     centres, first = centres_and_sides(truths)[0], 0
-    for (labels, boxes), scale in zip(dense, scales):
+    for (labels, boxes, weights), scale in zip(dense, scales):
         mine = (anchors >= first) & (anchors < first + len(scale.anchors))
         truth, extent = chosen[mine], np.array(labels.shape[:1:-1])  # (W, H)
         column, row = np.clip(centres[truth] // scale.stride, 0, extent - 1).astype(np.int64).T
         at = (image, anchors[mine] - first, row, column)
-        labels[at], boxes[at] = classes[truth], truths[truth]
+        labels[at], boxes[at], weights[at] = classes[truth], truths[truth], counts[truth]
         first += len(scale.anchors)

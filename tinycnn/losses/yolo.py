@@ -8,6 +8,8 @@ are dense, of fixed shape; what assigns truths to cells and anchors fills them, 
     boxes  (N, A, H, W, 4)  that object's x1, y1, x2, y2 in pixels of the network's input; elsewhere anything
     truths (N, M, 4)        all objects of the image in pixels, x1, y1, x2, y2, filled up with zeros: where a prediction
                             overlaps any of them enough, "no object" is not asked of it
+    weights (N, A, H, W)    what that object counts: a factor of all its terms (MixUp: Zhang et al., "Bag of freebies
+                            for training object detection neural networks", 2019, section 3.1); not given, it is 1
     raw    (N, A (5 + C), H, W)  the head's output: for each anchor tx, ty, tw, th, to and C class logits
 
 A box is decoded about its centre, x = (σ(tx) + column) stride, y = (σ(ty) + row) stride, with w = anchor w e^tw,
@@ -78,11 +80,15 @@ class AnchorLoss(Module):
     def _name(self) -> str:
         return type(self).__name__
 
-    def forward(self, raw: Any, labels: Any, boxes: Any, truths: Any) -> dict[str, Tensor]:
+    def forward(self, raw: Any, labels: Any, boxes: Any, truths: Any, weights: Any = None) -> dict[str, Tensor]:
         raw, labels, boxes, truths = tensors(raw, labels, boxes, truths)
         said = self._by_anchor(raw)
         self._check(said, labels, boxes, truths)
         there = (labels >= 0).astype(raw.dtype)
+        if weights is not None:
+            weights, = tensors(weights)
+            require_shape(self._name, "weights", weights, labels.shape, "these labels")
+            there = there * weights
         truth = F.where((labels >= 0).unsqueeze(4), boxes, self._default(said.xy))
         with no_grad():
             decoded = self._decode(said)

@@ -52,13 +52,13 @@ class YOLO9000Loss(YOLOv2Loss):
         self.tree, self.threshold, self.assumed_iou = tree, threshold, assumed_iou
 
     def forward(self, raw: Any, labels: Any, boxes: Any, truths: Any,  # type: ignore[override]
-                image_labels: Any) -> dict[str, Tensor]:
+                image_labels: Any, weights: Any = None) -> dict[str, Tensor]:
         raw, labels, image_labels = tensors(raw, labels, image_labels)
         said = self._by_anchor(raw)
         self._check_image_labels(said, image_labels)
         alone = image_labels >= 0
         labels = F.where(alone.reshape(-1, 1, 1, 1), np.full(labels.shape, -2), labels)
-        return {**super().forward(raw, labels, boxes, truths), **self._of_images(said, image_labels)}
+        return {**super().forward(raw, labels, boxes, truths, weights), **self._of_images(said, image_labels)}
 
     def _of_images(self, said: Said, image_labels: Tensor) -> dict[str, Tensor]:
         """The terms of images of which the class alone is known."""

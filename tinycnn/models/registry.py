@@ -4,6 +4,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -32,7 +33,8 @@ def create_model(name: str, pretrained: bool = False, download: bool = False, **
     """Build a network by name.
 
     pretrained: load real weights, from an installed package or what was downloaded before; download: let them be
-    fetched where they are not here (`tinycnn.models.published` has the list).  options: num_classes (1000; 0 for
+    fetched where they are not here (`tinycnn.models.published` has the list); what tells classes apart begins anew
+    where there are others.  options: num_classes (1000; 0 for
     pooled features without a classifier), in_chans (3), features_only (False; True for a list of feature maps instead
     of logits), out_indices, drop_rate, drop_path_rate, stem_stride (see `Backbone`), and those of the network's own
     function; detectors have options of their own alone.
@@ -51,7 +53,7 @@ def create_model(name: str, pretrained: bool = False, download: bool = False, **
         raise ValueError(f"create_model: there is no model {name!r}; {hint}")
     model = _BUILDERS[name](**options)
     if pretrained:
-        load_pretrained(model, name, download)
+        load_pretrained(model, name, download, partial(_BUILDERS[name], **options))
     return model
 
 

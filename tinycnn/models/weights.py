@@ -31,12 +31,14 @@ def preprocessing(name: str) -> Preprocessing:
     return WEIGHTS[name].preprocessing if name in WEIGHTS else Preprocessing()
 
 
-def load_pretrained(model: Any, name: str, download: bool = False) -> Weights:
+def load_pretrained(model: Any, name: str, download: bool = False,
+                    build: Callable[..., Any] | None = None) -> Weights:
     """Load the known weights of the network `name` into `model`; returns where they come from.
 
     download: let the file be fetched where it is not here, see `Weights.path`.  Where the model has another number of
-    classes, or features_only, its own head stays as it is.  The licence is logged.  Raises WeightsNotFound, which says
-    how to get them; CheckpointError for a damaged file or a model of another shape.
+    classes, or features_only, its own head stays as it is; a detector's needs build for that, which makes the same
+    network of any num_classes.  The licence is logged, and which parameters of a detector stay.  Raises
+    WeightsNotFound, which says how to get them; CheckpointError for a damaged file or a model of another shape.
     """
     if name not in WEIGHTS:
         raise WeightsNotFound(f"no weights are known for {name}; `tinycnn models` lists those for which some are. "
@@ -48,18 +50,24 @@ def load_pretrained(model: Any, name: str, download: bool = False) -> Weights:
         raise CheckpointError(f"{path}: its SHA-256 begins with {digest[:8]}, expected {weights.sha256[:8]}: "
                               "the file is damaged or another one")
     classifier = isinstance(model, Backbone)
-    _load_into(model, _completed(model, _state(model, path), weights) if classifier else _whole(model, path, weights),
-               path)
+    _load_into(model, _completed(model, _state(model, path), weights) if classifier
+               else _of_detector(model, path, weights, build), path)
     log.info("weights of %s: licence %s; %s", name, weights.licence, weights.source)
     return weights
 
 
-def _whole(model: Any, path: Path, weights: Weights) -> dict[str, Any]:
-    """The values of a file for a detector, which has to be of as many classes."""
-    if model.num_classes != weights.num_classes:
+def _of_detector(model: Any, path: Path, weights: Weights, build: Callable[..., Any] | None) -> dict[str, Any]:
+    """The values of a file for a detector; its own where their shape depends on the number of classes."""
+    if model.num_classes == weights.num_classes:
+        return _state(model, path)
+    if build is None:
         raise CheckpointError(f"{path}: the weights are of {weights.num_classes} classes, the network is of "
                               f"{model.num_classes}")
-    return _state(model, path)
+    own, state = model.state_dict(), _state(build(num_classes=weights.num_classes), path)
+    kept = {key: value for key, value in own.items() if key in state and state[key].shape != value.shape}
+    log.info("the weights are of %d classes, the network is of %d: these parameters begin anew: %s",
+             weights.num_classes, model.num_classes, ", ".join(kept))
+    return state | kept
 
 
 def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> dict[str, Any]:

@@ -74,7 +74,8 @@ class DetectionLoader:
             rng = sample_rng(self.recipe.seed, epoch, index)
             sample = self.augment(self.images.__getitem__, index, len(self.images), rng, size)
             samples.append(_with_extent(detector.inputs.place(sample, size)))
-        dense = detector.encode([sample.boxes for sample in samples], [sample.labels for sample in samples])
+        truths = ("boxes", "labels", "weights")[:2 + detector.takes_weights]
+        dense = detector.encode(*[[getattr(sample, name) for sample in samples] for name in truths])
         return detector.inputs.tensor([sample.image for sample in samples]), dense
 
 

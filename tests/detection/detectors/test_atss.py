@@ -1,13 +1,24 @@
 """ATSS: what it answers for, both ways of telling boxes; what every detector promises."""
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
-from pyramid_tests import batch, compiled_is_eager, criterion_gradients, overfit, planned_is_eager
+from trials import (
+    batch,
+    compiles,
+    criterion_gradients,
+    noisy,
+    overfits,
+    parameters,
+    survives_empty_images,
+    trains_by_plan,
+)
 
 import tinycnn
 from tinycnn.detection import grid_points, match_atss, square_anchors
-from tinycnn.models import create_model, list_models
+from tinycnn.models import create_model
 
 TYPES = ("box", "point")
 of_each = pytest.mark.parametrize("regression_type", TYPES)
@@ -18,14 +29,9 @@ def light(**options):
                         **{"size": 64, "channels": 32, "num_convs": 1, **options})
 
 
-def test_registered():
-    assert {"atss_resnet50_fpn", "atss_fpn"} <= set(list_models(task="detection"))
-
-
-def test_parameters():
+def test_parameters(blank):
     """Those of FCOS on the same backbone, and a scale for each of five levels (section 3: the heads are the same)."""
-    atss, fcos = (sum(p.size for p in create_model(name, num_classes=80).parameters())
-                  for name in ("atss_resnet50_fpn", "fcos_resnet50_fpn"))
+    atss, fcos = (parameters(create_model(name, num_classes=80)) for name in ("atss_resnet50_fpn", "fcos_resnet50_fpn"))
     assert atss == fcos + 5
 
 
@@ -60,36 +66,27 @@ def test_boxes_are_the_anchors_at_first(regression_type):
 @of_each
 def test_gradients(regression_type):
     detector = light(regression_type=regression_type)
-    criterion_gradients(detector, batch(detector)[1], np.random.default_rng(0))
+    raw = noisy(detector)
+    raw["bbox_regression"] = np.abs(raw["bbox_regression"]) + 0.3
+    criterion_gradients(detector, raw, batch(detector)[1])
 
 
-def test_nothing_to_find():
-    detector = light()
-    losses = detector.criterion(detector(np.zeros((2, 3, 64, 64), np.float32)), detector.encode([[], []], [[], []]))
-    assert losses["bbox_regression"].item() == losses["bbox_ctrness"].item() == 0
-    assert np.isfinite(losses["classification"].item())
-
-
-def test_compiled_is_eager():
-    compiled_is_eager(light())
-
-
-def test_planned_is_eager():
-    planned_is_eager(light(regression_type="point"))
+def test_keeps_what_it_promises():
+    compiles(light())
+    survives_empty_images(light(), ("bbox_regression", "bbox_ctrness"))
+    trains_by_plan(partial(light, regression_type="point"))
 
 
 def test_finds_what_it_was_shown():
     tinycnn.manual_seed(0)
-    losses = overfit(light(), 120, lr=5e-3)
-    assert losses[-1] < losses[0] / 2
+    overfits(light(), 80, 5e-3, fall=0.5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"regression_type": "point"}, {"shared_heads": False}])
 def test_variants_find_what_they_were_shown(options):
     tinycnn.manual_seed(0)
-    losses = overfit(light(**options), 250, lr=3e-3)
-    assert losses[-1] < losses[0] / 2
+    overfits(light(**options), 250, 3e-3, fall=0.5)
 
 
 def test_refused():

@@ -3,25 +3,25 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pyramid_tests import (
-    as_torchvision,
-    batch,
-    compiled_is_eager,
-    criterion_gradients,
-    overfit,
-    planned_is_eager,
-    same_results,
-    same_training,
-)
 from torchvision_oracle import import_torchvision
+from trials import (
+    batch,
+    compiles,
+    criterion_gradients,
+    follows_size,
+    noisy,
+    overfits,
+    survives_empty_images,
+    trains_by_plan,
+)
+from twins import as_torchvision, on_resnet18, same_results, same_training
 
 import tinycnn
 from tinycnn.detection.detectors import FCOS
-from tinycnn.detection.detectors.pyramid import surest
-from tinycnn.models import create_model, list_models
+from tinycnn.detection.detectors.maps import feature_backbone
+from tinycnn.models import create_model
 
 CLASSES, SIZE = 4, (96, 160)  # whose smallest levels have strides of their own in torchvision
-FROZEN = 53120  # weights and biases of ResNet 50's batch norms, which do not train in torchvision's
 
 
 def light(**options):
@@ -29,11 +29,14 @@ def light(**options):
                         **{"size": 64, "channels": 32, "num_convs": 1, **options})
 
 
-@pytest.fixture(scope="module")
-def pair():
+@pytest.fixture(scope="module", params=["resnet18", pytest.param("resnet50", marks=pytest.mark.slow)])
+def pair(request):
     torch = pytest.importorskip("torch")
     import_torchvision()
     from torchvision.models import detection
+    if request.param == "resnet18":
+        ours = FCOS(feature_backbone("resnet18"), CLASSES, SIZE, scale_levels=False, centred=False)
+        return as_torchvision(torch, on_resnet18("FCOS", CLASSES), ours)
     theirs = detection.fcos_resnet50_fpn(weights=None, weights_backbone=None, num_classes=CLASSES)
     return as_torchvision(torch, theirs, create_model("fcos_resnet50_fpn", num_classes=CLASSES, size=SIZE))
 
@@ -45,15 +48,6 @@ def test_results_are_torchvisions(torch, pair, monkeypatch):
 @pytest.mark.slow
 def test_training_is_torchvisions(torch, pair):
     same_training(torch, *pair, CLASSES)
-
-
-def test_parameters_as_published():
-    """The number that torchvision states beside its weights."""
-    assert sum(p.size for p in create_model("fcos_resnet50_fpn").parameters()) == 32269600 + FROZEN
-
-
-def test_registered():
-    assert {"fcos_resnet50_fpn", "fcos_fpn"} <= set(list_models(task="detection"))
 
 
 def test_versions_are_the_papers():
@@ -92,66 +86,40 @@ def test_heads_of_their_own():
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("root", [True, False])
-@pytest.mark.parametrize("quality", [True, False])
-@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5])
-def test_surest_is_its_definition(root, quality, threshold):
-    rng = np.random.default_rng(0)
-    levels, logits = [30, 12, 5], rng.standard_normal((47, 4)) * 3
-    said = rng.standard_normal((47, 1)) * 2 if quality else None
-    scores = 1 / (1 + np.exp(-logits))
-    if quality:
-        scores = (scores / (1 + np.exp(-said)))**(0.5 if root else 1)
-    want, begin = [], 0
-    for size in levels:
-        pairs = [(i, c) for i in range(begin, begin + size) for c in range(4) if scores[i, c] > threshold]
-        want += sorted(sorted(pairs, key=lambda pair: -scores[pair])[:10])
-        begin += size
-    got = surest(logits, said, levels, threshold, 10, root)
-    assert [*zip(got.places.tolist(), got.labels.tolist())] == want
-    np.testing.assert_allclose(got.scores, [scores[pair] for pair in want])
-
-
 @pytest.mark.parametrize("options", [{"version": "v1"}, {"version": "v2"}, {"weigh_boxes": True}])
 def test_gradients(options):
     detector = light(**options)
-    criterion_gradients(detector, batch(detector)[1], np.random.default_rng(0))
+    raw = noisy(detector)
+    raw["bbox_regression"] = np.abs(raw["bbox_regression"]) + 0.3
+    criterion_gradients(detector, raw, batch(detector)[1])
 
 
 @pytest.mark.parametrize("weigh_boxes", [False, True])
 def test_nothing_to_find(weigh_boxes):
-    detector = light(weigh_boxes=weigh_boxes)
-    losses = detector.criterion(detector(np.zeros((2, 3, 64, 64), np.float32)), detector.encode([[], []], [[], []]))
-    assert losses["bbox_regression"].item() == losses["bbox_ctrness"].item() == 0
-    assert np.isfinite(losses["classification"].item())
+    survives_empty_images(light(weigh_boxes=weigh_boxes), ("bbox_regression", "bbox_ctrness"))
 
 
-def test_compiled_is_eager():
-    compiled_is_eager(light())
+def test_keeps_what_it_promises():
+    compiles(light())
+    trains_by_plan(light)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"version": "v1"}, {"shared_heads": False}])
 def test_variants_compiled_are_eager(options):
-    compiled_is_eager(light(**options))
-
-
-def test_planned_is_eager():
-    planned_is_eager(light())
+    compiles(light(**options))
 
 
 def test_finds_what_it_was_shown():
     tinycnn.manual_seed(0)
-    losses = overfit(light(), 120, lr=5e-3)
-    assert losses[-1] < losses[0] / 2
+    overfits(light(), 80, 5e-3, fall=0.5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"version": "v1"}, {"shared_heads": False}, {"extra_levels": None}])
 def test_variants_find_what_they_were_shown(options):
     tinycnn.manual_seed(0)
-    losses = overfit(light(**options), 250, lr=3e-3)
-    assert losses[-1] < losses[0] / 2
+    overfits(light(**options), 250, 3e-3, fall=0.5)
 
 
 def test_another_size():
@@ -159,9 +127,7 @@ def test_another_size():
     raw = detector(np.zeros((1, 3, 96, 64), np.float32))
     with pytest.raises(ValueError, match=r"FCOS.decode: raw heads have 129 places, expected 86"):
         detector.postprocess(raw)
-    detector.size = (96, 64)
-    assert len(detector.postprocess(raw)) == 1
-    assert detector.encode([[]], [[]])[0].shape == raw["cls_logits"].shape[:2]
+    assert follows_size(detector)["cls_logits"].shape == raw["cls_logits"].shape
 
 
 def test_refused():
@@ -169,7 +135,7 @@ def test_refused():
         light(version="v3")
     with pytest.raises(ValueError, match="FCOSLoss: box_loss must be one of"):
         light(iou_loss_type="linear")
-    with pytest.raises(ValueError, match="no map of stride 32"):
+    with pytest.raises(ValueError, match=r"give maps at the reductions \[8, 16, 32\], got SqueezeNet"):
         create_model("fcos_fpn", backbone="squeezenet1_1")
     with pytest.raises(ValueError, match="features_only=True"):
         FCOS(create_model("shufflenet_v2_x0_5"), 3, 64)

@@ -1,7 +1,7 @@
 """YOLO v2 over a tree of classes: what it encodes, learns from and says."""
 import numpy as np
 import pytest
-from detector_trials import drawn, eager_and_planned
+import trials
 
 from tinycnn.detection import YOLOScale
 from tinycnn.detection.detectors.yolo9000 import YOLO9000
@@ -42,7 +42,7 @@ def test_nothing_found():
 
 def test_encode():
     net = small()
-    labels, _, truths, image_labels = net.encode([[[4, 4, 26, 26]], None, []], [[2], 3, []])
+    labels, _, _, truths, image_labels = net.encode([[[4, 4, 26, 26]], None, []], [[2], 3, []])
     assert np.argwhere(labels >= 0).tolist() == [[0, 0, 0, 0]]
     assert image_labels.tolist() == [-1, 3, -1]
     assert not truths[1:].any()
@@ -51,8 +51,13 @@ def test_encode():
 
 
 def test_planned_steps_are_the_tapes_for_a_mixed_batch():
-    x, boxes, labels = drawn(4, 64)
-    dense = small().encode([boxes[0], boxes[1], None, None], [labels[0], labels[1], [3], [0]])
-    eager, planned, _ = eager_and_planned(small, x, dense)
-    assert planned == pytest.approx(eager, rel=1e-4)
-    assert planned[-1] < planned[0]
+    net = small()
+    images, boxes, labels = trials.pictures(5, 64)
+    dense = net.encode([boxes[0], boxes[1], None, None], [labels[0], labels[1], [3], [0]],
+                       [np.ones(2), np.array([0.5, 0.5]), np.ones(1), np.ones(1)])
+    trials.trains_by_plan(small, x_and_dense=(net.inputs(images[:4], net.size), dense))
+
+
+def test_keeps_what_it_promises():
+    trials.compiles(small())
+    trials.survives_empty_images(small(), ("box", "objectness", "class"))

@@ -1,14 +1,13 @@
 """YOLO v1: its table, its head, its loss on it, and that it learns."""
 import numpy as np
 import pytest
-from detector_trials import drawn, eager_and_planned, finds_all, overfit
+import trials
 from zoo.counting import multiply_adds
 
 import tinycnn
 from tinycnn import Tensor
 from tinycnn.detection.detectors.yolov1 import YOLOv1, YOLOv1Trunk
-from tinycnn.models import create_model, list_models
-from tinycnn.nn import init
+from tinycnn.models import create_model
 
 SIZE = 64
 
@@ -18,18 +17,11 @@ def small(drop_rate=0.0, **options):
     return YOLOv1(backbone, 3, SIZE, hidden=32, drop_rate=drop_rate, **options)
 
 
-@pytest.fixture
-def zeros(monkeypatch):
-    """Networks start with zeros, which takes no time."""
-    for function in ("normal", "uniform"):
-        monkeypatch.setattr(init, function, lambda *_: None)
-
-
 def of_paper(hidden):
     return create_model("yolov1", hidden=hidden)
 
 
-def test_the_papers_layers(zeros):
+def test_the_papers_layers(blank):
     """24 convolutions; behind them 7 x 7 x 1024, two linear layers, 7 x 7 x 30."""
     net = of_paper(hidden=1)
     convolutions = [w.shape for name, w in net.state_dict().items() if w.ndim == 4]
@@ -42,7 +34,7 @@ def test_the_papers_layers(zeros):
     assert (net.size, net.cells, net.cells**2 * net.boxes) == ((448, 448), 7, 98)
 
 
-def test_parameters(zeros):
+def test_parameters(blank):
     """They are linear in the width of the first linear layer, which alone makes 205 million."""
     one, two = (sum(p.size for p in of_paper(hidden).parameters()) for hidden in (1, 2))
     assert 4096 * 7 * 7 * 1024 == 205_520_896
@@ -50,30 +42,19 @@ def test_parameters(zeros):
     assert one + 4095 * (two - one) == 271_703_550
 
 
-@pytest.mark.slow
-def test_the_paper_whole(zeros):
-    net = create_model("yolov1")
-    assert sum(p.size for p in net.parameters()) == 271_703_550
-
-
-def test_the_trunk_is_a_classifier(zeros):
+def test_the_trunk_is_a_classifier(blank):
     net = YOLOv1Trunk(num_classes=5).eval()
     assert net(np.zeros((1, 3, 64, 64), np.float32)).shape == (1, 5)
     assert len([w for w in net.state_dict().values() if w.ndim == 4]) == 20
 
 
 @pytest.mark.parametrize("backbone", ["mobilenet_v2", "shufflenet_v2_x0_5"])
-def test_on_a_light_backbone(zeros, backbone):
+def test_on_a_light_backbone(blank, backbone):
     net = create_model("yolov1", backbone=backbone, num_classes=10, hidden=64)
     assert (net.size, net.cells) == ((224, 224), 7)
     assert tinycnn.trace(net.eval(), (1, 3, 224, 224)).outputs[0].shape == (1, 7, 7, 20)
     smaller = create_model("yolov1", backbone=backbone, size=96, hidden=64)
     assert multiply_adds(smaller, 96) < multiply_adds(net, 224)
-
-
-def test_registered():
-    assert "yolov1" in list_models(task="detection")
-    assert "yolov1" not in list_models()
 
 
 def test_loss_by_hand():
@@ -91,22 +72,10 @@ def test_loss_by_hand():
 
 
 def test_gradients():
-    """Of the criterion, in float64; the IoU it aims at counts as given, so the boxes are kept exact."""
+    """Of the criterion; the IoU that it aims at counts as given, which is the term left out."""
     net, rng = small(), np.random.default_rng(0)
-    labels, boxes = net.encode([[[8, 8, 40, 40]], []], [[1], []])
-    raw = rng.uniform(0.2, 0.8, (2, 8, 8, 13))
-    leaf = Tensor(raw, requires_grad=True)
-    terms = net.criterion(leaf, (labels, boxes.astype(float)))
-    (terms["box"] + terms["noobj"] + terms["class"]).backward()
-    places = [(0, 3, 3, k) for k in range(13)] + [(1, 2, 2, 4), (1, 2, 2, 0), (0, 0, 0, 9)]
-    for place in places:
-        values = []
-        for side in (1e-6, -1e-6):
-            moved = raw.copy()
-            moved[place] += side
-            terms = net.criterion(Tensor(moved), (labels, boxes.astype(float)))
-            values.append((terms["box"] + terms["noobj"] + terms["class"]).item())
-        assert leaf.grad[place] == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-6)
+    dense = net.encode([[[8, 8, 40, 40]], []], [[1], []])
+    trials.criterion_gradients(net, rng.uniform(0.2, 0.8, (2, 8, 8, 13)), dense, ("box", "noobj", "class"))
 
 
 def test_targets_decode_to_the_truths():
@@ -128,34 +97,15 @@ def test_negative_outputs_are_no_detections():
     assert all(len(found.boxes) == 0 for found in net.postprocess(np.full((2, 8, 8, 13), np.nan, np.float32)))
 
 
-def test_images_without_objects():
-    net = small()
-    x = np.zeros((2, 3, SIZE, SIZE), np.float32)
-    terms = net.criterion(net(x), net.encode([[], []], [[], []]))
-    assert all(np.isfinite(term.item()) for term in terms.values())
-    assert terms["box"].item() == terms["class"].item() == 0
+def test_keeps_what_it_promises():
+    trials.compiles(small())
+    trials.survives_empty_images(small(), ("box", "class"))
+    trials.trains_by_plan(small)
 
 
 def test_it_learns():
     tinycnn.manual_seed(0)
-    net = small()
-    x, boxes, labels = drawn(2, SIZE)
-    losses = overfit(net, x, net.encode(boxes, labels), 50)
-    assert losses[-1] < 0.1 * losses[0]
-    assert finds_all(net, x, boxes, labels)
-
-
-def test_planned_steps_are_the_tapes():
-    x, boxes, labels = drawn(2, SIZE)
-    dense = small().encode(boxes, labels)
-    eager, planned, _ = eager_and_planned(small, x, dense)
-    assert planned == pytest.approx(eager, rel=1e-4)
-
-
-def test_compiled():
-    net = small().eval()
-    x = drawn(1, SIZE)[0]
-    np.testing.assert_allclose(tinycnn.compile(net, x.shape)(x), net(x).numpy(), rtol=1e-4, atol=1e-5)
+    trials.overfits(small(), 50, fall=0.1)
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -164,7 +114,7 @@ def test_compiled():
     ({"boxes": 0}, "boxes must be an integer >= 1, got 0"),
     ({"num_classes": 0}, "num_classes must be an integer >= 1, got 0"),
 ])
-def test_refusals(zeros, options, message):
+def test_refusals(blank, options, message):
     with pytest.raises(ValueError, match=message):
         create_model("yolov1", backbone="shufflenet_v2_x0_5", **options)
 

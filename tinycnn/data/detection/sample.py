@@ -17,7 +17,8 @@ class Sample:
     """An image and the n objects in it, as the transforms take and return it; none of them writes into its arrays.
 
     image: uint8 from 0 to 255 or floats from 0 to 1, (H, W, C).  boxes: float32 (n, 4), x1, y1, x2, y2 in pixels.
-    labels: int64 (n,).  weights: float32 (n,), what each object counts in the loss; 1 but after MixUp.
+    labels: int64 (n,).  weights: float32 (n,), what each object counts in the losses of YOLO v2 to v4, all others count
+    objects alike; 1 but after MixUp.
 
     Raises ValueError for arrays that do not belong together, TypeError for another type of pixels.
     """

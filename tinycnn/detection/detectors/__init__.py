@@ -1,19 +1,19 @@
-"""The detectors, one file for each; `models.create_model` knows them by name."""
+"""The detectors, one file for each: its class, and the functions by which `models.create_model` knows it."""
 from .atss import ATSS
-from .efficientdet import EfficientDet, efficientdet
+from .efficientdet import EfficientDet
 from .fcos import FCOS
-from .gfl import GFL, gfl
-from .nanodet import NanoDet, nanodet_m
-from .refinedet import RefineDet, refinedet, refinedet320_vgg16
+from .gfl import GFL
+from .nanodet import NanoDet
+from .refinedet import RefineDet
 from .retinanet import RetinaNet
-from .ssd import SSD, ssd300_vgg16
-from .ssdlite import ssdlite, ssdlite320_mobilenet_v2, ssdlite320_mobilenet_v3_large
+from .ssd import SSD
+from .ssdlite import LiteMaps
 from .yolo import AnchorYOLO
 from .yolo9000 import YOLO9000
-from .yolov1 import YOLOv1, yolov1
-from .yolov2 import YOLOv2, yolov2
-from .yolov3 import YOLOv3, yolov3, yolov3_tiny
-from .yolov4 import YOLOv4, yolov4
+from .yolov1 import YOLOv1
+from .yolov2 import YOLOv2
+from .yolov3 import YOLOv3
+from .yolov4 import YOLOv4
 
 __all__ = [
     "ATSS",
@@ -23,6 +23,7 @@ __all__ = [
     "YOLO9000",
     "AnchorYOLO",
     "EfficientDet",
+    "LiteMaps",
     "NanoDet",
     "RefineDet",
     "RetinaNet",
@@ -30,18 +31,4 @@ __all__ = [
     "YOLOv2",
     "YOLOv3",
     "YOLOv4",
-    "efficientdet",
-    "gfl",
-    "nanodet_m",
-    "refinedet",
-    "refinedet320_vgg16",
-    "ssd300_vgg16",
-    "ssdlite",
-    "ssdlite320_mobilenet_v2",
-    "ssdlite320_mobilenet_v3_large",
-    "yolov1",
-    "yolov2",
-    "yolov3",
-    "yolov3_tiny",
-    "yolov4",
 ]

@@ -18,7 +18,8 @@ from ..boxes import centres_and_sides
 from ..coders import SSD_VARIANCES, decode_deltas, decode_distances
 from ..heads import DenseHead, group_norm, heads
 from ..matching import match_atss
-from .pyramid import LIGHT, BackboneWithFPN, CenternessDetector, Size, grid_sizes, trunk
+from .maps import feature_backbone, grid_sizes
+from .pyramid import LIGHT, BackboneWithFPN, CenternessDetector, Size
 
 ANCHOR = 8  # side of an anchor in strides
 
@@ -78,16 +79,13 @@ class ATSS(CenternessDetector):
         return decode_distances(codes, points, sides[..., :1] / ANCHOR)
 
 
-detector = partial(register_model, task="detection")
-
-
-@detector
+@partial(register_model, task="detection")
 def atss_resnet50_fpn(num_classes: int = 80, size: int | Size = 800, **options: Any) -> ATSS:
     """ATSS on ResNet 50, as in the paper; options: ATSS."""
-    return ATSS(trunk("resnet50"), num_classes, size, **options)
+    return ATSS(feature_backbone("resnet50"), num_classes, size, **options)
 
 
-@detector
+@partial(register_model, task="detection")
 def atss_fpn(backbone: str = "mobilenet_v2", num_classes: int = 80, size: int | Size = 320, **options: Any) -> ATSS:
     """ATSS on a registered backbone with a light head; options: ATSS."""
-    return ATSS(trunk(backbone), num_classes, size, **{**LIGHT, **options})
+    return ATSS(feature_backbone(backbone), num_classes, size, **{**LIGHT, **options})

@@ -32,9 +32,10 @@ from ..matching import match_boxes
 from ..necks import flatten_levels, start_scores
 from ..postprocess import Detections, logit_candidates, suppress
 from ..targets import batch_targets
-from .maps import feature_backbone, grids_of, require_maps_of
+from .maps import feature_backbone, grid_sizes, require_maps_of
 
-LEVELS = 5  # P3 to P7
+STRIDES = (8, 16, 32, 64, 128)  # of P3 to P7
+LEVELS = len(STRIDES)
 OCTAVES = (0, 1 / 3, 2 / 3)  # anchors' sizes: powers of 2 over the smallest
 RATIOS = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))  # their sides (w, h) over their size
 ANCHORS = len(OCTAVES) * len(RATIOS)
@@ -83,7 +84,7 @@ def octave_anchors(size: tuple[int, int], scale: float) -> np.ndarray:
     """
     sides = np.array([[2.0**octave * side for side in ratio] for octave in OCTAVES for ratio in RATIOS])
     boxes = []
-    for grid in grids_of(size, LEVELS):
+    for grid in grid_sizes(size, STRIDES):
         pitch = np.array(size[::-1]) / grid[::-1]
         centre, half = (cell_places(grid, 0.5) * pitch)[:, :, None], sides * pitch * scale / 2
         boxes.append(np.concatenate([centre - half, centre + half], -1).reshape(-1, 4))

@@ -20,7 +20,8 @@ from ..boxes import centres_and_sides
 from ..coders import decode_distances
 from ..heads import DenseHead, group_norm, heads
 from ..points import fcos_ranges, match_points
-from .pyramid import LIGHT, BackboneWithFPN, CenternessDetector, Size, grid_sizes, trunk
+from .maps import feature_backbone, grid_sizes
+from .pyramid import LIGHT, BackboneWithFPN, CenternessDetector, Size
 
 VERSIONS: dict[str, dict[str, Any]] = {
     "v1": {"norm_reg_targets": False, "center_sampling_radius": None, "centerness_on_reg": False,
@@ -93,23 +94,20 @@ class FCOS(CenternessDetector):
         return decode_distances(codes, points[places], strides[places, None] if self.norm_reg_targets else 1.0)
 
 
-detector = partial(register_model, task="detection")
-
-
-@detector
+@partial(register_model, task="detection")
 def fcos_resnet50_fpn(num_classes: int = 91, size: int | Size = 800, **options: Any) -> FCOS:
     """FCOS on ResNet 50 as torchvision has it; options: FCOS.
 
     num_classes: 91 are COCO's numbers of classes, of which 0 and some others stand for nothing.
     """
     theirs = {"scale_levels": False, "centred": False, "score_threshold": 0.2, "max_detections": 100}
-    return FCOS(trunk("resnet50"), num_classes, size, **{**theirs, **options})
+    return FCOS(feature_backbone("resnet50"), num_classes, size, **{**theirs, **options})
 
 
-@detector
+@partial(register_model, task="detection")
 def fcos_fpn(backbone: str = "mobilenet_v2", version: str = "v2", num_classes: int = 80, size: int | Size = 320,
              **options: Any) -> FCOS:
     """FCOS on a registered backbone with a light head; version: "v1" or "v2", of the paper; options: FCOS."""
     if version not in VERSIONS:
         raise ValueError(f"fcos_fpn: version must be one of {', '.join(VERSIONS)}, got {version!r}")
-    return FCOS(trunk(backbone), num_classes, size, **{**LIGHT, **VERSIONS[version], **options})
+    return FCOS(feature_backbone(backbone), num_classes, size, **{**LIGHT, **VERSIONS[version], **options})

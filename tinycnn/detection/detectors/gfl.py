@@ -21,22 +21,22 @@ from ...autograd import no_grad
 from ...losses.terms import iou_of_pairs, one_hot, require_shape, tensors
 from ...models.backbone import Backbone
 from ...models.registry import register_model
-from ...nn import Conv2d, GroupNorm, Module, ModuleList, init
+from ...nn import Conv2d, GroupNorm, Module, ModuleList
 from ...tensor import Tensor
 from ..anchors import square_anchors
 from ..boxes import centres_and_sides, clip_boxes_to_image
 from ..coders import decode_distances, encode_distances
 from ..detector import Detector
+from ..heads import start_head
 from ..inputs import Inputs
 from ..matching import match_atss
 from ..necks import FeaturePyramidNetwork, LastLevelP6P7, Scale, flatten_levels, start_scores
-from ..postprocess import Candidates, Detections, logit_candidates, suppress
+from ..postprocess import Detections, logit_candidates, suppress
 from ..targets import batch_targets
-from .maps import feature_backbone, grids_of, require_maps_of
+from .maps import feature_backbone, grid_sizes, require_maps_of
 
 STRIDES = (8, 16, 32, 64, 128)
 GROUPS = 32  # of the head's normalisations
-START = 0.01  # deviation with which the head's weights start
 BETA = 2.0  # of quality focal loss, section 4
 BOX_WEIGHT, SIDE_WEIGHT = 2.0, 0.25  # lambda 0 and 1 of equation 8, section 4 and the authors' code
 LEAST_WEIGHT = 1e-6  # that points have together, so that no point at all gives 0
@@ -82,14 +82,6 @@ class GFLHead(Module):
         return self.gfl_cls(of_class), scale(self.gfl_reg(of_box))
 
 
-def start_head(module: Module) -> None:
-    """Convolutions small, their biases 0; `head.apply(start_head)`."""
-    if isinstance(module, Conv2d):
-        init.normal(module.weight, START)
-        if module.bias is not None:
-            init.constant(module.bias, 0.0)
-
-
 class Priors(NamedTuple):
     """Where the P predictions of a canvas stand; shared, not to be written to."""
 
@@ -102,7 +94,7 @@ class Priors(NamedTuple):
 @lru_cache(maxsize=32)
 def priors_of(size: tuple[int, int], strides: tuple[int, ...], scale: float) -> Priors:
     """Priors of a canvas (height, width): squares of scale strides about the centres of cells."""
-    grids = grids_of(size, len(strides), strides[0])
+    grids = grid_sizes(size, strides)
     counts = [height * width for height, width in grids]
     anchors = square_anchors(grids, strides, scale)
     of_each = np.repeat(np.array(strides, np.float32), counts)[:, None]
@@ -178,20 +170,12 @@ class GFL(Detector):
 
     def _detections(self, logits: np.ndarray, distributions: np.ndarray) -> Detections:
         """Of one image, from logits (P, C) and distributions (P, 4 bins)."""
-        priors, chosen = self.priors(), self._candidates(logits)
+        priors = self.priors()
+        chosen = logit_candidates(logits, self.score_threshold, CANDIDATES, priors.counts)
         sides = mean_bins(distributions[chosen.places].reshape(-1, 4, self.reg_max + 1))
         boxes = decode_distances(sides, priors.points[chosen.places], priors.strides[chosen.places])
         return suppress(clip_boxes_to_image(boxes, self.size), chosen.scores, chosen.labels, self.iou_threshold,
                         self.max_detections)
-
-    def _candidates(self, logits: np.ndarray) -> Candidates:
-        """The best of each map."""
-        found, first = [], 0
-        for count in self.priors().counts:
-            of_map = logit_candidates(logits[first:first + count], self.score_threshold, CANDIDATES)
-            found.append(of_map._replace(places=of_map.places + first))
-            first += count
-        return Candidates(*map(np.concatenate, zip(*found)))
 
 
 def gfl(backbone: Backbone, num_classes: int, size: int | tuple[int, int], channels: int = 256, num_convs: int = 4,

@@ -20,10 +20,11 @@ from ...models.registry import register_model
 from ...models.shufflenetv2 import shufflenet_v2
 from ...nn import BatchNorm2d, Conv2d, LeakyReLU, Module, ModuleList, Sequential
 from ...tensor import Tensor
+from ..heads import start_head
 from ..inputs import Inputs
 from ..necks import LitePAN, flatten_levels, start_scores
-from .gfl import GFL, start_head
-from .maps import at_reductions, feature_backbone
+from .gfl import GFL
+from .maps import feature_backbone
 
 STRIDES = (8, 16, 32)
 CHANNELS, DEPTH = 96, 2  # of the neck and the heads; separable convolutions of each head
@@ -90,6 +91,5 @@ def nanodet_m(num_classes: int = 80, size: int | tuple[int, int] = 320, backbone
     >>> [y.shape for y in detector(np.zeros((1, 3, 64, 64), np.float32))]
     [(1, 84, 80), (1, 84, 32)]
     """
-    maps = feature_backbone(backbone, STRIDES) if backbone else at_reductions(
-        shufflenet_v2(1.0, activation=partial(LeakyReLU, SLOPE), features_only=True), STRIDES)
-    return NanoDet(maps, num_classes, size, **options)
+    own = shufflenet_v2(1.0, activation=partial(LeakyReLU, SLOPE), features_only=True) if backbone is None else backbone
+    return NanoDet(feature_backbone(own, STRIDES), num_classes, size, **options)

@@ -2,28 +2,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...losses.dense import FCOSLoss
 from ...models.backbone import Backbone
-from ...models.registry import create_model
 from ...nn import Module
-from ..anchors import as_grids
 from ..boxes import clip_boxes_to_image
-from ..coders import encode_distances, sigmoid
+from ..coders import encode_distances
 from ..detector import Detector
 from ..inputs import Inputs
 from ..necks import FeaturePyramidNetwork, LastLevelP6P7, Maps
 from ..points import centerness
-from ..postprocess import Candidates, Detections, level_candidates, suppress
+from ..postprocess import Detections, logit_candidates, suppress
 from ..targets import batch_targets
+from .maps import grid_sizes
 
 Size = tuple[int, int]
-SLACK = 1e-3  # of logits near the threshold: the score itself decides
 LIGHT: dict[str, Any] = {"channels": 64, "num_convs": 2}  # of heads that suit light backbones
 
 
@@ -49,15 +45,6 @@ class BackboneWithFPN(Module):
 
     def forward(self, x: Any) -> Maps:
         return self.fpn(self.body(x))
-
-
-def trunk(name: str) -> Backbone:
-    """A registered network's maps at a stride of 8, 16 and 32 pixels; ValueError where it has not all of them."""
-    last = create_model(name, features_only=True).reduction
-    missing = {8, 16, 32} - set(last)
-    if missing:
-        raise ValueError(f"{name} has no map of stride {min(missing)}, only of {last}")
-    return create_model(name, features_only=True, out_indices=[last.index(stride) for stride in (8, 16, 32)])
 
 
 class PyramidDetector(Detector):
@@ -106,7 +93,8 @@ class PyramidDetector(Detector):
         return [self._detections(*of_image) for of_image in zip(logits, codes, quality)]
 
     def _detections(self, logits: np.ndarray, codes: np.ndarray, quality: np.ndarray | None) -> Detections:
-        found = surest(logits, quality, self.level_sizes, self.score_threshold, self.topk_candidates, self.sqrt_score)
+        found = logit_candidates(logits, self.score_threshold, self.topk_candidates, self.level_sizes, quality,
+                                 self.sqrt_score)
         boxes = clip_boxes_to_image(self.boxes_of(codes[found.places], found.places), self.size)
         return suppress(boxes, found.scores, found.labels, self.iou_threshold, self.max_detections)
 
@@ -137,38 +125,3 @@ class CenternessDetector(PyramidDetector):
         labels, boxes, quality = dense
         found, said = self.boxes_of(raw["bbox_regression"]), raw["bbox_ctrness"]
         return self.loss(raw["cls_logits"], found, said.reshape(*said.shape[:2]), labels, boxes, quality)
-
-
-@lru_cache(maxsize=64)
-def grid_sizes(size: Size, strides: tuple[int, ...]) -> list[Size]:
-    """Rows and columns of each level of an image's pyramid: sizes are rounded up."""
-    return as_grids("grid_sizes", [(-(-size[0] // stride), -(-size[1] // stride)) for stride in strides])
-
-
-def surest(logits: np.ndarray, quality: np.ndarray | None, level_sizes: Sequence[int], threshold: float, top_k: int,
-           root: bool = True) -> Candidates:
-    """Of each level the top_k pairs of a place and a class whose score exceeds a threshold; scores, not logits.
-
-    logits: (P, C).  quality: (P, 1) logits, whose sigmoid the class's is multiplied by; root: the score is the root of
-    that.  Only what can exceed the threshold has its sigmoid computed: a few of very many.
-    """
-    factor = None if quality is None else sigmoid(quality)
-    power = 0.5 if root and factor is not None else 1.0
-    least = logit(threshold**(1 / power) / (1 if factor is None else factor)) - SLACK
-    chosen = np.flatnonzero(logits > least)
-    places, labels = np.divmod(chosen, logits.shape[1])
-    scores = sigmoid(logits.reshape(-1)[chosen])
-    if factor is not None:
-        scores = (scores * factor[places, 0])**scores.dtype.type(power)
-    ends = np.searchsorted(places, np.cumsum([0, *level_sizes]))
-    kept = [begin + level_candidates(scores[begin:end, None], threshold, top_k).places
-            for begin, end in pairwise(ends)]
-    at = np.concatenate(kept)
-    return Candidates(places[at], labels[at], scores[at])
-
-
-def logit(probability: Any) -> Any:
-    """ln p / (1 - p); infinite from 1 on, and minus infinity at 0."""
-    p = np.asarray(probability, np.float32)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(p < 1, np.log(p) - np.log1p(-np.minimum(p, 1)), np.float32(np.inf))

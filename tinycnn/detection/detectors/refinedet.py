@@ -32,6 +32,7 @@ from ..matching import match_boxes
 from ..necks import Maps
 from ..postprocess import Detections, level_candidates, suppress
 from ..targets import dense_targets, pad_truths
+from .maps import feature_backbone
 from .ssd import (
     FC7,
     MEAN,
@@ -45,7 +46,6 @@ from .ssd import (
     start_xavier,
     vgg_layers,
 )
-from .ssdlite import tapped
 
 STRIDES = (8, 16, 32, 64)
 SIDE = 4  # of an anchor, over the stride of its map: section 3.3
@@ -119,7 +119,7 @@ class RefineDet(Detector):
                              f"{len(backbone.channels)}")
         self.backbone = backbone
         self.arm = SSDHead(predictor, backbone.channels, [len(SHAPES)] * levels, 2)
-        self.tcb = TransferConnections(backbone.channels, width)
+        self.neck = TransferConnections(backbone.channels, width)
         self.odm = SSDHead(predictor, [width] * levels, [len(SHAPES)] * levels, 1 + num_classes)
         self.loss = MultiBoxLoss()
         self._made: dict[tuple[int, int], np.ndarray] = {}
@@ -133,7 +133,7 @@ class RefineDet(Detector):
 
     def forward(self, x: Tensor) -> Raw:
         maps = self.backbone(x)
-        first, second = self.arm(maps), self.odm(self.tcb(maps))
+        first, second = self.arm(maps), self.odm(self.neck(maps))
         return {"arm_logits": first["cls_logits"], "arm_regression": first["bbox_regression"],
                 "odm_logits": second["cls_logits"], "odm_regression": second["bbox_regression"]}
 
@@ -253,4 +253,4 @@ def refinedet(backbone: str = "mobilenet_v2", num_classes: int = 20, size: int |
 
     Raises ValueError for a network without maps of the strides 8, 16 and 32.
     """
-    return RefineDet(FourMaps(tapped(backbone, STRIDES[:-1]), width, 2 * width), num_classes, size, width, **options)
+    return RefineDet(FourMaps(feature_backbone(backbone), width, 2 * width), num_classes, size, width, **options)

@@ -20,7 +20,8 @@ from ..coders import decode_deltas, encode_deltas
 from ..heads import DenseHead, Norm, group_norm
 from ..matching import match_boxes
 from ..targets import batch_targets
-from .pyramid import LIGHT, BackboneWithFPN, PyramidDetector, Size, grid_sizes, trunk
+from .maps import feature_backbone, grid_sizes
+from .pyramid import LIGHT, BackboneWithFPN, PyramidDetector, Size
 
 
 @lru_cache(maxsize=16)
@@ -87,28 +88,28 @@ class RetinaNet(PyramidDetector):
                          targets)
 
 
-detector = partial(register_model, task="detection")
 TORCHVISION: dict[str, Any] = {"score_threshold": 0.05, "iou_threshold": 0.5, "max_detections": 300}
 
 
-@detector
+@partial(register_model, task="detection")
 def retinanet_resnet50_fpn(num_classes: int = 91, size: int | Size = 800, **options: Any) -> RetinaNet:
     """RetinaNet on ResNet 50 as torchvision has it; options: RetinaNet.
 
     num_classes: 91 are COCO's numbers of classes, of which 0 and some others stand for nothing.
     """
-    return RetinaNet(trunk("resnet50"), num_classes, size, **{"extra_levels": "p5", **TORCHVISION, **options})
+    theirs = {"extra_levels": "p5", **TORCHVISION}
+    return RetinaNet(feature_backbone("resnet50"), num_classes, size, **{**theirs, **options})
 
 
-@detector
+@partial(register_model, task="detection")
 def retinanet_resnet50_fpn_v2(num_classes: int = 91, size: int | Size = 800, **options: Any) -> RetinaNet:
     """torchvision's second version: P6 of C5, group normalisation, and GIoU for the boxes; options: RetinaNet."""
-    return RetinaNet(trunk("resnet50"), num_classes, size,
+    return RetinaNet(feature_backbone("resnet50"), num_classes, size,
                      **{"norm": group_norm, "box_loss": "giou", **TORCHVISION, **options})
 
 
-@detector
+@partial(register_model, task="detection")
 def retinanet_fpn(backbone: str = "mobilenet_v2", num_classes: int = 80, size: int | Size = 320,
                   **options: Any) -> RetinaNet:
     """RetinaNet on a registered backbone, its head light and with group normalisation; options: RetinaNet."""
-    return RetinaNet(trunk(backbone), num_classes, size, **{**LIGHT, "norm": group_norm, **options})
+    return RetinaNet(feature_backbone(backbone), num_classes, size, **{**LIGHT, "norm": group_norm, **options})

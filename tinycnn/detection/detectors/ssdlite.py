@@ -14,12 +14,13 @@ from typing import Any
 from ...models.backbone import Backbone
 from ...models.mobilenetv2 import MobileNetV2
 from ...models.mobilenetv3 import LARGE, LARGE_LAST, MobileNetV3
-from ...models.registry import create_model, register_model
+from ...models.registry import register_model
 from ...nn import BatchNorm2d, Conv2d, ConvBNAct, DepthwiseBNAct, Module, ModuleList, ReLU6, Sequential, init
 from ...tensor import Tensor
 from ..anchors import ssd_scales
 from ..inputs import Inputs
 from ..necks import Maps
+from .maps import feature_backbone
 from .ssd import SSD, DefaultBoxes
 
 EPS, MOMENTUM = 1e-3, 0.03  # of batch normalisation
@@ -118,21 +119,12 @@ def ssdlite(backbone: str | Backbone = "mobilenet_v2", num_classes: int = 90, si
     >>> net.default_boxes.shape  # six in each cell of 20 x 20, 10 x 10, 5 x 5, 3 x 3, 2 x 2
     (3228, 4)
     """
-    net = tapped(backbone, strides) if isinstance(backbone, str) else backbone
+    net = feature_backbone(backbone, strides) if isinstance(backbone, str) else backbone
     given = net.channels if net.features_only else []
     if not given or not 0 <= maps - len(given) <= len(EXTRAS):
         raise ValueError(f"ssdlite: backbone must be built with features_only=True, and maps be its maps and up to "
                          f"{len(EXTRAS)} more; got {len(given)} maps of {type(net).__name__} and maps={maps!r}")
     return _ssdlite(LiteMaps(net, given, EXTRAS[:maps - len(given)]), num_classes, size, **options)
-
-
-def tapped(backbone: str, strides: Sequence[int]) -> Backbone:
-    """The network of a registered name, built up to its maps of these strides."""
-    reductions = create_model(backbone, features_only=True).reduction
-    if not set(strides) <= set(reductions):
-        raise ValueError(f"ssdlite: {backbone} has maps of the strides {reductions}, expected {list(strides)} among "
-                         "them")
-    return create_model(backbone, features_only=True, out_indices=[reductions.index(stride) for stride in strides])
 
 
 @partial(register_model, task="detection")

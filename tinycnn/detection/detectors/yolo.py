@@ -4,7 +4,6 @@ Images are seen as Darknet shows them: letterboxed on grey, colours from 0 to 1.
 """
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -14,17 +13,17 @@ import numpy as np
 from ... import ops as F
 from ...losses.yolo import AnchorLoss
 from ...models.backbone import Backbone, start_convolutions
-from ...models.registry import create_model
 from ...nn import Conv2d, ModuleList, init
 from ...tensor import Tensor
 from ..boxes import clip_boxes_to_image
-from ..coders import decode_logistic, sigmoid
+from ..coders import decode_logistic, logit, sigmoid
 from ..detector import Detector
 from ..inputs import Inputs
 from ..postprocess import Detections, multiclass_nms
 from ..targets import pad_truths
 from ..yolo_anchors import YOLOScale, yolo_priors
 from ..yolo_cells import yolo_targets
+from .maps import require_maps_among
 
 MOST_TRUTHS = 90  # of an image, that predictions are compared with before "no object" is asked of them: as in Darknet
 PRIORS_KEPT = 16  # sizes of images: multi-scale training has 10 from 320 to 608
@@ -35,14 +34,16 @@ class AnchorYOLO(Detector):
     """A YOLO with anchors.
 
     raw: for each of scales a map (N, A (5 + C), H, W), A anchors, C classes, see `losses.yolo`.  dense: of each map
-    labels (N, A, H, W) and boxes (N, A, H, W, 4), then all truths (N, 90, 4); those of an image beyond 90 are looked
-    for, but what overlaps them is not spared.  match_threshold: see `yolo_targets`.  options: `Detector`.
+    labels (N, A, H, W), boxes (N, A, H, W, 4) and weights (N, A, H, W), then all truths (N, 90, 4); those of an image
+    beyond 90 are looked for, but what overlaps them is not spared.  match_threshold: see `yolo_targets`.  options:
+    `Detector`.
 
     A subclass gives `forward` and `make_loss`.  `size` may be changed between steps of training, to multiples of 32
     (Redmon and Farhadi, "YOLO9000", CVPR 2017, section 2, "multi-scale training": 320 to 608).
     """
 
     default_inputs: ClassVar[Inputs] = Inputs("centre", 0.5, 0.0, 1.0)
+    takes_weights: ClassVar[bool] = True
     suppression: ClassVar[str] = "greedy"  # see `postprocess.suppress`
 
     def __init__(self, num_classes: int, size: int | tuple[int, int], scales: Sequence[YOLOScale],
@@ -64,26 +65,33 @@ class AnchorYOLO(Detector):
         """Channels of a map: A (5 + C)."""
         return len(scale.anchors) * (5 + self.num_classes)
 
+    def checked(self, backbone: Backbone) -> Backbone:
+        """A backbone, if it has maps at the strides of the scales; ValueError if not."""
+        require_maps_among(type(self).__name__, backbone, strides_of(self.scales))
+        return backbone
+
     def maps(self, backbone: Backbone, x: Tensor) -> list[Tensor]:
         """The backbone's maps at the strides of the scales, in their order."""
         maps = backbone(x)
         return [maps[backbone.reduction.index(scale.stride)] for scale in self.scales]
 
-    def encode(self, boxes: Sequence[Any], labels: Sequence[Any]) -> tuple[np.ndarray, ...]:
+    def encode(self, boxes: Sequence[Any], labels: Sequence[Any],
+               weights: Sequence[Any] | None = None) -> tuple[np.ndarray, ...]:
         most = max((int(np.max(of_image)) for of_image in labels if len(of_image)), default=-1)
         if most >= self.num_classes:
             raise ValueError(f"{type(self).__name__}.encode: labels has {most}, but there are {self.num_classes} "
                              "classes, counted from 0")
         grids = [(self.size[0] // scale.stride, self.size[1] // scale.stride) for scale in self.scales]
-        cells = yolo_targets(boxes, labels, grids, self.scales, self.match_threshold)
+        cells = yolo_targets(boxes, labels, grids, self.scales, self.match_threshold, weights)
         return (*[array for of_map in cells for array in of_map],
                 pad_truths([of_image[:MOST_TRUTHS] for of_image in boxes], MOST_TRUTHS))
 
     def criterion(self, raw: Any, dense: Any) -> dict[str, Any]:
         """The terms of each map's loss, summed over maps."""
         terms: dict[str, Any] = {}
-        for loss, of_map, labels, boxes in zip(self.losses, raw, dense[:-1:2], dense[1:-1:2], strict=True):
-            for name, term in loss(of_map, labels, boxes, dense[-1]).items():
+        cells = zip(*[dense[i:-1:3] for i in range(3)])
+        for loss, of_map, (labels, boxes, weights) in zip(self.losses, raw, cells, strict=True):
+            for name, term in loss(of_map, labels, boxes, dense[-1], weights).items():
                 terms[name] = terms[name] + term if name in terms else term
         return terms
 
@@ -113,15 +121,9 @@ class AnchorYOLO(Detector):
         return found._replace(boxes=clip_boxes_to_image(found.boxes, canvas))  # type: ignore[arg-type]
 
 
-def logit(p: float) -> float:
-    """ln(p / (1 - p)), infinite at 0 and 1.
-
-    >>> logit(0.5), logit(0)
-    (0.0, -inf)
-    """
-    if p <= 0 or p >= 1:
-        return -math.inf if p <= 0 else math.inf
-    return math.log(p / (1 - p))
+def strides_of(scales: Sequence[YOLOScale]) -> list[int]:
+    """Those of the maps of some scales."""
+    return [scale.stride for scale in scales]
 
 
 def output_layer(in_channels: int, outputs: int) -> Conv2d:
@@ -129,16 +131,6 @@ def output_layer(in_channels: int, outputs: int) -> Conv2d:
     layer = Conv2d(in_channels, outputs, 1).apply(start_convolutions)
     init.normal(layer.weight, 0.01)
     return layer
-
-
-def with_maps_at(backbone: str | Backbone, scales: Sequence[YOLOScale]) -> Backbone:
-    """A backbone, or that of a registered name, if it has maps at the strides of scales; ValueError if not."""
-    net = create_model(backbone, features_only=True) if isinstance(backbone, str) else backbone
-    missing = [scale.stride for scale in scales if not net.features_only or scale.stride not in net.reduction]
-    if missing:
-        raise ValueError(f"YOLO: backbone {type(net).__name__} gives no feature maps at the strides {missing}; it must "
-                         f"be built with features_only=True, its reductions are {net.reduction}")
-    return net
 
 
 def upsampled(x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class YOLO9000(YOLOv2):
     >>> backbone = create_model("shufflenet_v2_x0_5", features_only=True)
     >>> net = YOLO9000(backbone, WordTree.from_nested(["dog", ["terrier", "hound"], "car"]), 64, width=32)
     >>> [part.shape for part in net.encode([[[8, 8, 40, 40]], None], [[2], [0]])]
-    [(2, 5, 2, 2), (2, 5, 2, 2, 4), (2, 90, 4), (2,)]
+    [(2, 5, 2, 2), (2, 5, 2, 2, 4), (2, 5, 2, 2), (2, 90, 4), (2,)]
     """
 
     def __init__(self, backbone: Backbone, tree: WordTree, size: int | tuple[int, int], **options: Any) -> None:
@@ -42,8 +42,9 @@ class YOLO9000(YOLOv2):
         called = self.tree.deepest(p, NAMED_FROM)
         return np.where(called[:, None] == np.arange(len(self.tree)), p, 0)
 
-    def encode(self, boxes: Sequence[Any], labels: Sequence[Any]) -> tuple[np.ndarray, ...]:
-        """labels, boxes, truths and image_labels of `losses.YOLO9000Loss`."""
+    def encode(self, boxes: Sequence[Any], labels: Sequence[Any],
+               weights: Sequence[Any] | None = None) -> tuple[np.ndarray, ...]:
+        """labels, boxes, weights, truths and image_labels of `losses.YOLO9000Loss`."""
         known = [i for i, of_image in enumerate(boxes) if of_image is None]
         several = [i for i in known if np.size(labels[i]) != 1]
         if several:
@@ -52,8 +53,10 @@ class YOLO9000(YOLOv2):
         image_labels[known] = [int(np.reshape(labels[i], -1)[0]) for i in known]
         placed = [[] if image_labels[i] >= 0 else of_image for i, of_image in enumerate(boxes)]
         kinds = [[] if image_labels[i] >= 0 else of_image for i, of_image in enumerate(labels)]
-        return *super().encode(placed, kinds), image_labels
+        counts = None if weights is None else [of_image[:len(of_boxes)] for of_image, of_boxes in zip(weights, placed)]
+        return *super().encode(placed, kinds, counts), image_labels
 
     def criterion(self, raw: Any, dense: Any) -> dict[str, Any]:
         """The terms of `losses.YOLO9000Loss`."""
-        return self.losses[0](raw[0], *dense)
+        labels, boxes, weights, truths, image_labels = dense
+        return self.losses[0](raw[0], labels, boxes, truths, image_labels, weights)

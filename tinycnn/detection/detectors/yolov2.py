@@ -20,7 +20,8 @@ from ...models.registry import register_model
 from ...nn import Sequential
 from ...tensor import Tensor
 from ..yolo_anchors import PUBLISHED, YOLOScale
-from .yolo import AnchorYOLO, output_layer, with_maps_at
+from .maps import feature_backbone, require_maps_among
+from .yolo import AnchorYOLO, output_layer
 
 PASSTHROUGH = 64  # channels
 
@@ -43,7 +44,8 @@ class YOLOv2(AnchorYOLO):
                  **options: Any) -> None:
         super().__init__(num_classes, size, scales, **options)
         scale, = self.scales
-        self.backbone = with_maps_at(backbone, [scale._replace(stride=scale.stride // 2), scale])
+        require_maps_among(type(self).__name__, backbone, [scale.stride // 2, scale.stride])
+        self.backbone = backbone
         self.fine, self.coarse = (backbone.reduction.index(scale.stride // by) for by in (2, 1))
         self.reorg = reorg
         self.convolutions = Sequential(convolution(backbone.channels[self.coarse], width, 3),
@@ -78,10 +80,11 @@ def darknet_reorg(x: Tensor) -> Tensor:
 
 @partial(register_model, task="detection")
 def yolov2(num_classes: int = 80, size: int | tuple[int, int] = 416, backbone: str | Backbone = "darknet19",
-           **options: Any) -> YOLOv2:
+           scales: Sequence[YOLOScale] = PUBLISHED["yolov2_coco"], **options: Any) -> YOLOv2:
     """YOLO v2: 845 boxes and 14.7 G multiply-adds at 416 pixels; options: `YOLOv2`.
 
     Darknet's file yolov2.weights fits it as it is; yolov2-voc.weights that of num_classes=20 and
     scales=PUBLISHED["yolov2_voc"].
     """
-    return YOLOv2(with_maps_at(backbone, ()), num_classes, size, **options)
+    strides = [scale.stride // by for scale in scales for by in (2, 1)]
+    return YOLOv2(feature_backbone(backbone, strides), num_classes, size, scales, **options)

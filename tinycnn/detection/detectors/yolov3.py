@@ -19,7 +19,8 @@ from ...models.registry import register_model
 from ...nn import MaxPool2d, Module, ModuleList, Sequential
 from ...tensor import Tensor
 from ..yolo_anchors import PUBLISHED, YOLOScale
-from .yolo import AnchorYOLO, output_layer, upsampled, with_maps_at
+from .maps import feature_backbone
+from .yolo import AnchorYOLO, output_layer, strides_of, upsampled
 
 Widths = Sequence[tuple[int, int]]  # of each map, largest stride first: channels, convolutions before its prediction's
 FULL: Widths = ((512, 5), (256, 5), (128, 5))
@@ -76,7 +77,7 @@ class YOLOv3(AnchorYOLO):
                  ignore_threshold: float = 0.5, **options: Any) -> None:
         self.ignore_threshold = ignore_threshold
         super().__init__(num_classes, size, scales, **options)
-        self.backbone = with_maps_at(backbone, self.scales)
+        self.backbone = self.checked(backbone)
         channels = [backbone.channels[backbone.reduction.index(scale.stride)] for scale in self.scales]
         self.neck, channels[0] = neck or (Sequential(), channels[0])
         self.levels, above = ModuleList(), 0
@@ -104,7 +105,7 @@ def yolov3(num_classes: int = 80, size: int | tuple[int, int] = 416, backbone: s
 
     On a light backbone a width of 0.25 or so suits.  Darknet's file yolov3.weights fits it as it is.
     """
-    return YOLOv3(with_maps_at(backbone, scales), num_classes, size, scales, **options)
+    return YOLOv3(feature_backbone(backbone, strides_of(scales)), num_classes, size, scales, **options)
 
 
 @partial(register_model, task="detection")
@@ -126,5 +127,5 @@ def yolov3_tiny(num_classes: int = 80, size: int | tuple[int, int] = 416, backbo
         neck = Sequential(MaxPool2d(2, 1, "tf_same"), convolution(before, 2 * before, 3)), 2 * before
         neck[0].apply(start_convolutions)
     else:
-        trunk = with_maps_at(backbone, scales)
+        trunk = feature_backbone(backbone, strides_of(scales))
     return YOLOv3(trunk, num_classes, size, scales, TINY, neck=neck, ignore_threshold=ignore_threshold, **options)

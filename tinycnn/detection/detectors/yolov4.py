@@ -28,7 +28,8 @@ from ...models.registry import register_model
 from ...nn import SPP, Module, ModuleList, Sequential
 from ...tensor import Tensor
 from ..yolo_anchors import PUBLISHED, YOLOScale
-from .yolo import AnchorYOLO, output_layer, upsampled, with_maps_at
+from .maps import feature_backbone
+from .yolo import AnchorYOLO, output_layer, strides_of, upsampled
 
 WIDEST = 512  # channels of the neck at its last map, half as many at each one before
 MATCH_THRESHOLD, IGNORE_THRESHOLD = 0.213, 0.7
@@ -63,6 +64,38 @@ class Down(Module):
         return self.mix(F.concat([self.lateral(x), above]))
 
 
+class Join(Module):
+    """On the way up again, a map beside what is below: (N, width, H, W).
+
+    below: channels of what comes from the next larger map.
+    """
+
+    def __init__(self, below: int, width: int) -> None:
+        self.halve = convolution(below, width, 3, 2)
+        self.mix = Sequential(*in_turn(2 * width, width, 5))
+
+    def forward(self, x: Tensor, below: Tensor) -> Tensor:
+        return self.mix(F.concat([self.halve(below), x]))
+
+
+class TopDown(Module):
+    """Pooling over the last map, and the way down: maps -> as many, last first, each of its width.
+
+    channels: of the maps; widths: of what becomes of them.
+    """
+
+    def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
+        self.pooling = pyramid_pooling(channels[-1], widths[-1])
+        self.down = ModuleList([Down(channels[i], widths[i + 1], widths[i]) for i in reversed(range(len(widths) - 1))])
+        self.apply(start_convolutions)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        down = [self.pooling(maps[-1])]
+        for level, of_map in zip(self.down, reversed(maps[:-1])):
+            down.append(level(of_map, down[-1]))
+        return down
+
+
 class Up(Module):
     """On the way up again, a map beside what is below, and what the head says of it: (N, width, H, W) and the raw map.
 
@@ -71,15 +104,14 @@ class Up(Module):
 
     def __init__(self, below: int, width: int, outputs: int) -> None:
         if below:
-            self.halve = convolution(below, width, 3, 2)
-            self.mix = Sequential(*in_turn(2 * width, width, 5))
+            self.neck = Join(below, width)
         self.last = convolution(width, 2 * width, 3)
         self.apply(start_convolutions)
         self.out = output_layer(2 * width, outputs)
 
     def forward(self, x: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
         if below is not None:
-            x = self.mix(F.concat([self.halve(below), x]))
+            x = self.neck(x, below)
         return x, self.out(self.last(x))
 
 
@@ -104,18 +136,15 @@ class YOLOv4(AnchorYOLO):
                  scales: Sequence[YOLOScale] = PUBLISHED["yolov4"], width: float = 1.0,
                  ignore_threshold: float = IGNORE_THRESHOLD, match_threshold: float | None = MATCH_THRESHOLD,
                  box_weight: float = BOX_WEIGHT, **options: Any) -> None:
-        strides = [scale.stride for scale in scales]
+        strides = strides_of(scales)
         if any(coarse != 2 * fine for fine, coarse in pairwise(strides)) or not strides:
             raise ValueError(f"YOLOv4: scales must have strides that double, got {strides}")
         self.ignore_threshold, self.box_weight = ignore_threshold, box_weight
         super().__init__(num_classes, size, scales, match_threshold, **options)
-        self.backbone = with_maps_at(backbone, self.scales)
+        self.backbone = self.checked(backbone)
         inputs = [backbone.channels[backbone.reduction.index(stride)] for stride in strides]
         widths = [max(1, round(WIDEST * width) >> i) for i in reversed(range(len(strides)))]
-        self.pooling = pyramid_pooling(inputs[-1], widths[-1])
-        self.down = ModuleList([Down(inputs[i], widths[i + 1], widths[i]) for i in reversed(range(len(inputs) - 1))])
-        for part in (self.pooling, self.down):
-            part.apply(start_convolutions)
+        self.neck = TopDown(inputs, widths)
         self.up = ModuleList([Up(below, channels, self.outputs(scale))
                               for below, channels, scale in zip([0, *widths], widths, self.scales)])
 
@@ -124,12 +153,8 @@ class YOLOv4(AnchorYOLO):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The raw maps; see the class."""
-        *finer, last = self.maps(self.backbone, x)
-        down = [self.pooling(last)]
-        for level, of_map in zip(self.down, reversed(finer)):
-            down.append(level(of_map, down[-1]))
         below, raw = None, []
-        for head, of_level in zip(self.up, reversed(down)):
+        for head, of_level in zip(self.up, reversed(self.neck(self.maps(self.backbone, x)))):
             below, said = head(of_level, below)
             raw.append(said)
         return tuple(raw)
@@ -142,4 +167,4 @@ def yolov4(num_classes: int = 80, size: int | tuple[int, int] = 416, backbone: s
 
     On a light backbone a width of 0.25 or so suits.  Darknet's file yolov4.weights fits it as it is.
     """
-    return YOLOv4(with_maps_at(backbone, scales), num_classes, size, scales, **options)
+    return YOLOv4(feature_backbone(backbone, strides_of(scales)), num_classes, size, scales, **options)

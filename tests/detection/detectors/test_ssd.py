@@ -1,7 +1,9 @@
 """SSD: sizes and counts, torchvision's results, targets, losses, training, refusals."""
 import numpy as np
 import pytest
-from ssd_trials import Twins, batch, check_gradients, doubled, drawn, eager_and_planned, overfit
+import trials
+from trials import batch, criterion_gradients, noisy, pictures
+from twins import Twins, doubled
 
 import tinycnn
 from tinycnn import functional as F
@@ -32,7 +34,7 @@ def small(size=64, channels=16):
     return SSD(Maps(), 3, size, BOXES)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=[pytest.param(NAMES[0], marks=heavy), NAMES[1]])
 def twins(request):
     return Twins(request.param)
 
@@ -82,7 +84,7 @@ class TestTorchvision:
     def test_targets(self, twins):
         """Where no two truths want the same default box, which torchvision gives to the later one."""
         torch, utils = twins.torch, twins.vision.models.detection._utils
-        _, boxes, labels = drawn(3, 300)
+        _, boxes, labels = pictures(3, 300)
         anchors = torch.tensor(twins.ours.default_boxes)
         found, encoded = twins.ours.encode(boxes, labels)
         for i in (0, 1):
@@ -98,7 +100,7 @@ class TestTorchvision:
     def test_losses_and_gradients(self, name):
         twins = Twins(name, np.float64)
         torch, x = twins.torch, twins.images(1, np.float64)
-        _, boxes, labels = drawn(2, twins.ours.size[0])
+        _, boxes, labels = pictures(2, twins.ours.size[0])
         dense = found, encoded = [part[:1] for part in twins.ours.encode(boxes, labels)]
         ours = twins.ours.criterion(twins.ours(x), (found, encoded.astype(np.float64)))
         sum(ours.values()).backward()
@@ -131,21 +133,17 @@ def greedy(boxes, scores, labels, iou_threshold):
 
 
 class TestSSD300:
-    def test_counts(self):
+    def test_as_published(self):
         net = models.create_model("ssd300_vgg16", num_classes=20)
-        assert net.default_boxes.shape == (8732, 4)
-        assert sum(p.size for p in net.parameters()) / 1e6 == pytest.approx(26.3, abs=0.05)
+        assert trials.parameters(net) / 1e6 == pytest.approx(26.3, abs=0.05)
         assert (net.score_threshold, net.iou_threshold, net.top_k, net.max_detections) == (0.01, 0.45, 400, 200)
         assert net.inputs([np.full((9, 9, 3), 255, np.uint8)], (300, 300)).max() == pytest.approx(255 * (1 - 0.40784))
 
+    @heavy
     def test_compiled_is_eager(self):
-        net = models.create_model("ssd300_vgg16", num_classes=20).eval()
-        x = np.random.default_rng(0).standard_normal((1, 3, 300, 300)).astype(np.float32)
-        with tinycnn.no_grad():
-            eager = net(x)
-        for name, part in tinycnn.compile(net, x.shape)(x).items():
-            np.testing.assert_allclose(part, eager[name].numpy(), rtol=0, atol=1e-4 * np.abs(part).max())
+        trials.compiles(models.create_model("ssd300_vgg16", num_classes=20))
 
+    @heavy
     def test_another_size(self):
         net = models.create_model("ssd300_vgg16", num_classes=2)
         net.size = 332, 300
@@ -191,33 +189,25 @@ def test_loss_by_hand():
 
 def test_gradients():
     net = small()
-    x, dense = batch(net)
-    check_gradients(net.criterion, net(x), dense)
+    criterion_gradients(net, noisy(net), batch(net)[1])
 
 
-def test_images_without_objects():
-    net = small()
-    dense = net.encode([np.zeros((0, 4)), []], [[], []])
-    terms = net.criterion(net(np.zeros((2, 3, 64, 64), np.float32)), dense)
-    assert [term.item() for term in terms.values()] == [0, 0]
-
-
-def test_a_plan_is_the_tape():
-    eager, planned, report = eager_and_planned(small)
-    np.testing.assert_allclose(planned, eager, rtol=1e-4)
+def test_keeps_what_it_promises():
+    trials.compiles(small())
+    trials.survives_empty_images(small(), ("classification", "localization"))
+    report = trials.trains_by_plan(small)
     assert set(report.host) == {"tape"}  # which looks at labels
 
 
 def test_learns_and_finds():
     tinycnn.manual_seed(0)
-    losses = overfit(small(), 80, 1e-2)
-    assert losses[-1] < losses[0] / 5
+    trials.overfits(small(), 80, 1e-2, fall=0.2)
 
 
 def test_decoding_shows_what_was_encoded():
     """Heads that say their own targets: each object is found where it is, and nothing else."""
     net = small()
-    _, boxes, labels = drawn(3, 64)
+    _, boxes, labels = pictures(3, 64)
     classes, offsets = net.encode(boxes, labels)
     raw = {"cls_logits": 9.0 * np.eye(4, dtype=np.float32)[classes], "bbox_regression": offsets}
     for found, truths, of_image in zip(net.postprocess(raw, [(128, 64)] * 3), boxes, labels, strict=True):

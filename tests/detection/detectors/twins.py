@@ -1,113 +1,26 @@
-"""What the tests of RetinaNet, FCOS and ATSS share: drawn scenes, promises of every detector, torchvision's network."""
+"""torchvision's detectors beside ours, with the same random values."""
 from __future__ import annotations
-
-import copy
 
 import numpy as np
 from model_oracles import random_state
+from torchvision_oracle import import_torchvision
 
 import tinycnn
-from tinycnn import Tensor, optim
-from tinycnn import functional as F
+from tinycnn import Tensor
 from tinycnn.detection import centerness, encode_distances
 from tinycnn.detection.detector import arrays
 
 LAST = {"cls_logits": "classification_head.cls_logits", "bbox_regression": "regression_head.bbox_reg",
         "bbox_ctrness": "regression_head.bbox_ctrness"}
-COLOURS = np.array([[230, 60, 50], [60, 200, 90], [70, 90, 230]], np.uint8)
 
 
-def scenes(count: int, size: int = 64, seed: int = 0):
-    """Images with one or two rectangles each, whose colour is their class; the last image has none."""
-    rng = np.random.default_rng(seed)
-    images, boxes, labels = [], [], []
-    for i in range(count):
-        image = rng.integers(90, 130, (size, size, 3)).astype(np.uint8)
-        left, found = 2, []
-        for _ in range(0 if i == count - 1 else 1 + i % 2):
-            w, h = rng.integers(size // 4, size // 2 - 4, 2)
-            top = rng.integers(2, size - h - 2)
-            found.append((left, top, left + w, top + h))
-            left += w + 4
-        classes = rng.permutation(3)[:len(found)]
-        for (x1, y1, x2, y2), c in zip(found, classes):
-            image[y1:y2, x1:x2] = COLOURS[c]
-        images.append(image)
-        boxes.append(np.array(found, np.float32).reshape(-1, 4))
-        labels.append(classes)
-    return images, boxes, labels
-
-
-def batch(detector, count: int = 4):
-    images, boxes, labels = scenes(count, detector.size[0])
-    return detector.inputs(images, detector.size), detector.encode(boxes, labels)
-
-
-def overfit(detector, steps: int, lr: float = 2e-3, count: int = 4) -> list[float]:
-    """The losses of steps of a planned training on the same few scenes, which are then found."""
-    images, boxes, labels = scenes(count, detector.size[0])
-    x, dense = batch(detector, count)
-    detector.train()
-    optimizer = optim.Adam(detector.parameters(), lr=lr)
-    step = tinycnn.compile_training_step(detector, detector.criterion, optimizer, (x, dense))
-    losses = [step(x, dense) for _ in range(steps)]
-    detector.eval()
-    detector.score_threshold = 0.3
-    for found, truth, classes in zip(detector.detect(images), boxes, labels):
-        assert len(found.scores) >= len(truth)
-        for box, label in zip(truth, classes):
-            iou = F.box_iou(box[None], found.boxes[found.labels == label])
-            assert iou.size
-            assert iou.max() > 0.5
-    return losses
-
-
-def planned_is_eager(detector, steps: int = 3) -> None:
-    """The same losses, part by part, with and without a plan."""
-    other = copy.deepcopy(detector)
-    x, dense = batch(detector)
-    optimizers = [optim.SGD(d.parameters(), lr=1e-3, momentum=0.9) for d in (detector, other)]
-    step = tinycnn.compile_training_step(detector, detector.criterion, optimizers[0], (x, dense))
-    for _ in range(steps):
-        loss = step(x, dense)
-        parts = other.criterion(other(x), dense)
-        total = sum(parts.values())
-        other.zero_grad()
-        total.backward()
-        optimizers[1].step()
-        np.testing.assert_allclose(loss, total.item(), rtol=1e-4)
-        for name, part in parts.items():
-            np.testing.assert_allclose(step.losses[name], part.item(), rtol=1e-4, err_msg=name)
-
-
-def compiled_is_eager(detector) -> None:
-    x = batch(detector, 2)[0]
-    detector.eval()
-    net = tinycnn.compile(detector, x.shape)
-    for (name, want), got in zip(detector(x).items(), net(x).values()):
-        np.testing.assert_allclose(got, want.numpy(), rtol=1e-4, atol=1e-4, err_msg=name)
-
-
-def criterion_gradients(detector, dense, rng) -> None:
-    """Gradients of the criterion by the raw heads, against differences; float64."""
-    dense = [np.asarray(d, np.float64) if d.dtype.kind == "f" else d for d in dense]
-    detector.eval()
-    x = rng.standard_normal((len(dense[0]), 3, *detector.size))
-    raw = {name: y.astype(np.float64) + 0.1 * rng.standard_normal(y.shape)
-           for name, y in arrays(detector(x.astype(np.float32))).items()}
-    if "bbox_ctrness" in raw:
-        raw["bbox_regression"] = np.abs(raw["bbox_regression"]) + 0.3
-    def loss(raw):
-        return sum(detector.criterion(raw, dense).values())
-    leaves = {name: Tensor(y, requires_grad=True) for name, y in raw.items()}
-    loss(leaves).backward()
-    for name in raw:
-        direction = rng.standard_normal(raw[name].shape)
-        eps = 1e-6
-        ends = [loss({k: Tensor(v + sign * eps * direction if k == name else v) for k, v in raw.items()}).item()
-                for sign in (1, -1)]
-        slope = (ends[0] - ends[1]) / (2 * eps)
-        np.testing.assert_allclose((leaves[name].grad * direction).sum(), slope, rtol=1e-5, atol=1e-8, err_msg=name)
+def on_resnet18(kind, classes, **options):
+    """torchvision's detector of a name on a pyramid of ResNet 18, which is light."""
+    from torchvision.models import detection, resnet18
+    from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
+    from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+    pyramid = _resnet_fpn_extractor(resnet18(), 5, [2, 3, 4], LastLevelP6P7(256, 256))
+    return getattr(detection, kind)(pyramid, classes, **options)
 
 
 def as_torchvision(torch, theirs, ours):
@@ -209,3 +122,37 @@ def same_results(torch, theirs, ours, monkeypatch, threshold: float) -> None:
     found = ours.postprocess({name: y.numpy() for name, y in raw.items()})
     for got, expected in zip(found, want):
         same_detections(got, expected)
+
+
+def doubled(values, **options):
+    """A dict of arrays or Tensors as Tensors of float64."""
+    return {name: Tensor(np.array(getattr(x, "data", x), np.float64), **options) for name, x in values.items()}
+
+
+class Twins:
+    """A detector of ours and torchvision's of the same name, with the same random values, in evaluation mode."""
+
+    def __init__(self, name, dtype=np.float32):
+        self.vision = import_torchvision()
+        import torch
+        self.torch = torch
+        torch.manual_seed(0)
+        self.theirs = getattr(self.vision.models.detection, name)(weights=None, weights_backbone=None).eval()
+        self.ours = tinycnn.models.create_model(name).eval()
+        shapes = {key: value.shape for key, value in self.ours.state_dict().items()}
+        state = random_state(shapes, np.random.default_rng(1))
+        self.ours.load_state_dict(state)
+        self.theirs.load_state_dict({key: torch.as_tensor(np.asarray(value)) for key, value in state.items()})
+        if dtype == np.float64:
+            self.ours.to(dtype)
+            self.theirs.double()
+
+    def images(self, count, dtype=np.float32):
+        return np.random.default_rng(3).standard_normal((count, 3, *self.ours.size)).astype(dtype)
+
+    def raw(self, x):
+        """Their raw heads and default boxes."""
+        x = self.torch.tensor(x)
+        maps = [*self.theirs.backbone(x).values()]
+        images = self.vision.models.detection.image_list.ImageList(x, [self.ours.size] * len(x))
+        return self.theirs.head(maps), self.theirs.anchor_generator(images, maps)

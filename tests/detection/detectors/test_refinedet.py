@@ -1,7 +1,8 @@
 """RefineDet: counts, the two steps' targets and losses by hand, training, inference, refusals."""
 import numpy as np
 import pytest
-from ssd_trials import batch, check_gradients, doubled, drawn, eager_and_planned, overfit
+import trials
+from twins import doubled
 
 import tinycnn
 from tinycnn import functional as F
@@ -48,19 +49,9 @@ def test_anchors():
 
 def test_on_a_light_network():
     net = models.create_model("refinedet", backbone="shufflenet_v2_x0_5", num_classes=3, size=128, width=16).eval()
-    x = np.random.default_rng(0).standard_normal((1, 3, 128, 128)).astype(np.float32)
-    raw = net(x)
+    raw = net(np.zeros((1, 3, 128, 128), np.float32))
     assert [part.shape for part in raw.values()] == [(1, 1020, 2), (1, 1020, 4), (1, 1020, 4), (1, 1020, 4)]
-    for name, part in tinycnn.compile(net, x.shape)(x).items():
-        np.testing.assert_allclose(part, raw[name].numpy(), rtol=0, atol=1e-4 * np.abs(part).max())
-
-
-def test_compiled_is_eager():
-    net = small().eval()
-    x, _ = batch(net)
-    raw = net(x)
-    for name, part in tinycnn.compile(net, x.shape)(x).items():
-        np.testing.assert_allclose(part, raw[name].numpy(), rtol=0, atol=1e-4 * np.abs(part).max())
+    trials.compiles(net)
 
 
 def test_a_transfer_connection():
@@ -128,7 +119,7 @@ def test_losses_are_those_of_both_steps():
     net = small()
     rng = np.random.default_rng(0)
     raw = {name: rng.standard_normal(x.shape) * 0.5 for name, x in said(net, 3).items()}
-    _, boxes, labels = drawn(3, 64)
+    _, boxes, labels = trials.pictures(3, 64)
     dense = net.encode(boxes, labels)
     terms = net.criterion(doubled(raw), (dense[0], dense[1].astype(float), *dense[2:]))
     loss = losses.MultiBoxLoss()
@@ -144,18 +135,10 @@ def test_losses_are_those_of_both_steps():
 def test_gradients(monkeypatch):
     """Given the second step's targets: they depend on the first one, but no gradient flows through them."""
     net = small()
-    x, dense = batch(net)
-    raw = net(x)
+    raw, dense = trials.noisy(net), trials.batch(net)[1]
     labels, boxes = net._second_targets(doubled(raw), *dense[2:])
     monkeypatch.setattr(net, "_second_targets", lambda *_: (labels, boxes))
-    check_gradients(net.criterion, raw, dense)
-
-
-def test_images_without_objects():
-    net = small()
-    dense = net.encode([[], []], [[], []])
-    terms = net.criterion(net(np.zeros((2, 3, 64, 64), np.float32)), dense)
-    assert [term.item() for term in terms.values()] == [0] * 4
+    trials.criterion_gradients(net, raw, dense)
 
 
 def test_more_truths_than_the_second_step_sees():
@@ -165,16 +148,16 @@ def test_more_truths_than_the_second_step_sees():
     assert [part.shape for part in dense[2:]] == [(1, 100, 4), (1, 100)]
 
 
-def test_a_plan_is_the_tape():
-    eager, planned, report = eager_and_planned(small)
-    np.testing.assert_allclose(planned, eager, rtol=1e-4)
-    assert set(report.host) == {"tape"}
+def test_keeps_what_it_promises():
+    trials.compiles(small())
+    trials.survives_empty_images(small(), [f"{step}_{term}" for step in ("arm", "odm")
+                                           for term in ("classification", "localization")])
+    assert set(trials.trains_by_plan(small).host) == {"tape"}
 
 
 def test_learns_and_finds():
     tinycnn.manual_seed(0)
-    found = overfit(small(), 100, 1e-2)
-    assert found[-1] < found[0] / 5
+    trials.overfits(small(), 100, 1e-2, fall=0.2)
 
 
 def test_inference():
@@ -212,9 +195,4 @@ def test_what_is_refused(call, match):
 def test_refinedet320():
     net = models.create_model("refinedet320_vgg16").eval()
     assert net.anchors.shape == (6375, 4)
-    x = np.random.default_rng(0).standard_normal((1, 3, 320, 320)).astype(np.float32)
-    with tinycnn.no_grad():
-        raw = net(x)
-    assert raw["odm_logits"].shape == (1, 6375, 21)
-    for name, part in tinycnn.compile(net, x.shape)(x).items():
-        np.testing.assert_allclose(part, raw[name].numpy(), rtol=0, atol=1e-4 * np.abs(part).max())
+    trials.compiles(net)
