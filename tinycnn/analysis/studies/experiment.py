@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...autograd import Shape
 from ...nn import Module, Sequential
@@ -26,18 +26,18 @@ DEEP = Size(14, 10)  # for channels that are several times as many
 class Variant(NamedTuple):
     """A network of an experiment.
 
-    against: the variant that it is compared with, itself for the first.  expected: what the source says that it is
-    beside that one.  equal: it is meant to have the same multiply-adds, and times are compared for each of them.
-    theory: elements that a formula says are read and written.
+    theory: elements that a formula says are read and written.  against: the variant that it is compared with, the first
+    where it is not said.  expected: what the source says that it is beside that one.  equal: it is meant to have the
+    same multiply-adds, and times are compared for each of them.
     """
 
     name: str
     model: Module
     shape: Shape
-    against: str
+    theory: float | None = None
+    against: str | None = None
     expected: str | None = SLOWER
     equal: bool = True
-    theory: float | None = None
 
 
 class Experiment(NamedTuple):
@@ -49,10 +49,19 @@ class Experiment(NamedTuple):
     variants: Sequence[Variant]
     formula: str = ""
 
+    def against(self, variant: Variant) -> str:
+        """Name of the variant that one is compared with."""
+        return variant.against or self.variants[0].name
 
-def stacked(block: Callable[[], Module], size: Size) -> Sequential:
-    """As many such blocks in a row as an experiment has."""
-    return Sequential(*[block() for _ in range(size.blocks)])
+
+def stacked(size: Size, block: Callable[..., Module], *options: Any) -> Sequential:
+    """As many blocks in a row as an experiment has, each made with these options."""
+    return Sequential(*[block(*options) for _ in range(size.blocks)])
+
+
+def square_maps(channels: int, size: Size) -> Shape:
+    """The shape of one image."""
+    return 1, channels, size.side, size.side
 
 
 def memory_access(positions: int, c1: int, c2: int, groups: int = 1) -> float:

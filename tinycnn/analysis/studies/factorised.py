@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...nn import Conv2d, Sequential
-from .experiment import QUICKER, SMALL, Experiment, Size, Variant, stacked
+from .experiment import QUICKER, SMALL, Experiment, Size, Variant, square_maps, stacked
 
 WIDTHS = {3: (144, 176), 5: (112, 176), 7: (128, 240)}  # of k x k; the one at which the pair costs as much
 MIDDLE = Size(14, 4)
@@ -35,11 +35,9 @@ def factorise(quick: bool = False, aligned: bool = False) -> Experiment:
 
 def _variants(size: Size) -> Iterator[Variant]:
     for k, (c, wide) in WIDTHS.items():
-        whole, parts = f"{k}x{k}", f"1x{k} {k}x1"
-        first = f"{whole}, {c} channels"
-        shapes = [(1, channels, size.side, size.side) for channels in (c, wide)]
-        yield Variant(first, stacked(lambda: square(c, k), size), shapes[0], first)  # noqa: B023  # called at once
-        yield Variant(f"{parts}, {c} channels", stacked(lambda: pair(c, k), size), shapes[0], first,  # noqa: B023
-                      QUICKER, equal=False)
-        yield Variant(f"{parts}, {wide} channels", stacked(lambda: pair(wide, k), size), shapes[1], first,  # noqa: B023
+        parts, first = f"1x{k} {k}x1", f"{k}x{k}, {c} channels"
+        yield Variant(first, stacked(size, square, c, k), square_maps(c, size), against=first)
+        yield Variant(f"{parts}, {c} channels", stacked(size, pair, c, k), square_maps(c, size), None, first, QUICKER,
+                      equal=False)
+        yield Variant(f"{parts}, {wide} channels", stacked(size, pair, wide, k), square_maps(wide, size), None, first,
                       None)

@@ -20,6 +20,7 @@ from .experiment import (
     Variant,
     grouped_memory_access,
     least_memory_access,
+    square_maps,
     stacked,
 )
 
@@ -48,16 +49,18 @@ def size_of(quick: bool, aligned: bool) -> Size:
 
 
 # ---------------------------------------------------------------- G1
+def there_and_back(c1: int, c2: int) -> Module:
+    """A block of G1."""
+    return Sequential(pointwise(c1, c2), pointwise(c2, c1))
+
+
 def g1(quick: bool = False, aligned: bool = False) -> Experiment:
     """G1, equal widths need the least memory access: blocks of two convolutions of 1x1, c1 to c2 and back."""
-    size, widths = size_of(quick, aligned), ALIGNED_WIDTHS if aligned else WIDTHS
+    size = size_of(quick, aligned)
     positions = size.side**2
-    variants = [Variant(
-        f"c1:c2 = {name}, {c1}:{c2}",
-        stacked(lambda c1=c1, c2=c2: Sequential(pointwise(c1, c2), pointwise(c2, c1)), size),  # type: ignore[misc]
-        (1, c1, size.side, size.side), "c1:c2 = 1:1, {0}:{1}".format(*widths["1:1"]),
-        theory=2 * size.blocks * least_memory_access(positions, positions * c1 * c2))
-        for name, (c1, c2) in widths.items()]
+    variants = [Variant(f"c1:c2 = {name}, {c1}:{c2}", stacked(size, there_and_back, c1, c2), square_maps(c1, size),
+                        2 * size.blocks * least_memory_access(positions, positions * c1 * c2))
+                for name, (c1, c2) in (ALIGNED_WIDTHS if aligned else WIDTHS).items()]
     return Experiment("g1", "G1: equal channel widths minimise memory access", SOURCE, variants,
                       "bound 2 sqrt(hwB) + B/(hw)")
 
@@ -65,13 +68,12 @@ def g1(quick: bool = False, aligned: bool = False) -> Experiment:
 # ---------------------------------------------------------------- G2
 def g2(quick: bool = False, aligned: bool = False) -> Experiment:
     """G2, more groups need more memory access: ten convolutions of 1x1, wider the more groups they have."""
-    size, positions = size_of(quick, aligned), size_of(quick, aligned).side**2
-    variants = [Variant(
-        f"{groups} group{'s' * (groups > 1)}, {c} channels",
-        stacked(lambda c=c, groups=groups: pointwise(c, c, groups), size),  # type: ignore[misc]
-        (1, c, size.side, size.side), f"1 group, {(ALIGNED_GROUPS if aligned else GROUPS)[1]} channels",
-        theory=size.blocks * grouped_memory_access(positions, positions * c * c / groups, c, groups))
-        for groups, c in (ALIGNED_GROUPS if aligned else GROUPS).items()]
+    size = size_of(quick, aligned)
+    positions = size.side**2
+    variants = [Variant(f"{groups} group{'s' * (groups > 1)}, {c} channels", stacked(size, pointwise, c, c, groups),
+                        square_maps(c, size),
+                        size.blocks * grouped_memory_access(positions, positions * c * c / groups, c, groups))
+                for groups, c in (ALIGNED_GROUPS if aligned else GROUPS).items()]
     return Experiment("g2", "G2: group convolution costs memory access", SOURCE, variants, "hw c1 + Bg/c1 + B/(hw)")
 
 
@@ -99,11 +101,9 @@ def g3(quick: bool = False, aligned: bool = False) -> Experiment:
 
     Parallel ones are added up; the compiled plan adds while it writes products.
     """
-    size, table = size_of(quick, aligned), ALIGNED_FRAGMENTS if aligned else FRAGMENTS
-    variants = [Variant(f"{name}, {c} channels", stacked(
-        lambda c=c, count=count, parallel=parallel: fragments(c, count, parallel), size),  # type: ignore[misc]
-        (1, c, size.side, size.side), f"1-fragment, {table['1-fragment'][0]} channels")
-        for name, (c, count, parallel) in table.items()]
+    size = size_of(quick, aligned)
+    variants = [Variant(f"{name}, {c} channels", stacked(size, fragments, c, count, parallel), square_maps(c, size))
+                for name, (c, count, parallel) in (ALIGNED_FRAGMENTS if aligned else FRAGMENTS).items()]
     return Experiment("g3", "G3: fragmentation reduces parallelism", SOURCE, variants)
 
 
@@ -133,8 +133,6 @@ def g4(quick: bool = False, aligned: bool = False) -> Experiment:
     it too (`--eager`).  The channels fill registers already, so `aligned` changes nothing.
     """
     size, outside = size_of(quick, False), EXPANSION * BOTTLENECK
-    variants = [Variant(name, stacked(
-        lambda relu=relu, shortcut=shortcut: Bottleneck(outside, BOTTLENECK, relu, shortcut),  # type: ignore[misc]
-        size), (1, outside, size.side, size.side), "ReLU + shortcut", QUICKER)
-        for name, (relu, shortcut) in PARTS.items()]
+    variants = [Variant(name, stacked(size, Bottleneck, outside, BOTTLENECK, relu, shortcut),
+                        square_maps(outside, size), expected=QUICKER) for name, (relu, shortcut) in PARTS.items()]
     return Experiment("g4", "G4: element-wise operations are not negligible", SOURCE, variants)

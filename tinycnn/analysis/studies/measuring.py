@@ -58,16 +58,17 @@ def _run(variant: Variant, engine: str, threads: int) -> Callable[[], object]:
 def _rows(experiment: Experiment, engine: str, times: Mapping[str, np.ndarray]) -> Iterable[dict[str, Any]]:
     costs = {variant.name: summary(variant.model, variant.shape) for variant in experiment.variants}
     for variant in experiment.variants:
-        cost, own, other = costs[variant.name], times[f"{engine} {variant.name}"], times[f"{engine} {variant.against}"]
-        scale = costs[variant.against].macs / cost.macs
+        against, cost = experiment.against(variant), costs[variant.name]
+        own, other = times[f"{engine} {variant.name}"], times[f"{engine} {against}"]
+        scale = costs[against].macs / cost.macs
         low, median, high = (1e3 * float(q) for q in np.percentile(own, (25, 50, 75)))
         ratio = interval_of(own / other * (scale if variant.equal else 1.0))
-        yield {"variant": variant.name, "engine": engine, "input": list(variant.shape), "against": variant.against,
+        yield {"variant": variant.name, "engine": engine, "input": list(variant.shape), "against": against,
                "params": cost.params, "macs": cost.macs, "macs_ratio": 1 / scale, "flops": cost.flops,
                "memory_access": cost.memory_access, "theory": variant.theory, "median_ms": median, "q25_ms": low,
                "q75_ms": high, "gigamacs_per_second": cost.macs / median / 1e6, "rounds": len(own),
                "ratio": ratio.median, "ratio_low": ratio.low, "ratio_high": ratio.high, "equal": variant.equal,
-               "expected": None if variant.name == variant.against else variant.expected}
+               "expected": None if variant.name == against else variant.expected}
 
 
 # ---------------------------------------------------------------- what the figures say
