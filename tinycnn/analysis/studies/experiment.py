@@ -46,6 +46,7 @@ class Experiment(NamedTuple):
     name: str
     title: str
     source: str
+    size: Size
     variants: Sequence[Variant]
     formula: str = ""
 

@@ -30,7 +30,7 @@ def factorise(quick: bool = False, aligned: bool = False) -> Experiment:
     All channels fill registers, so `aligned` changes nothing.
     """
     size = SMALL if quick else MIDDLE
-    return Experiment("factorise", "k x k against 1 x k and then k x 1", SOURCE, list(_variants(size)))
+    return Experiment("factorise", "k x k against 1 x k and then k x 1", SOURCE, size, list(_variants(size)))
 
 
 def _variants(size: Size) -> Iterator[Variant]:

@@ -61,7 +61,7 @@ def g1(quick: bool = False, aligned: bool = False) -> Experiment:
     variants = [Variant(f"c1:c2 = {name}, {c1}:{c2}", stacked(size, there_and_back, c1, c2), square_maps(c1, size),
                         2 * size.blocks * least_memory_access(positions, positions * c1 * c2))
                 for name, (c1, c2) in (ALIGNED_WIDTHS if aligned else WIDTHS).items()]
-    return Experiment("g1", "G1: equal channel widths minimise memory access", SOURCE, variants,
+    return Experiment("g1", "G1: equal channel widths minimise memory access", SOURCE, size, variants,
                       "bound 2 sqrt(hwB) + B/(hw)")
 
 
@@ -74,7 +74,8 @@ def g2(quick: bool = False, aligned: bool = False) -> Experiment:
                         square_maps(c, size),
                         size.blocks * grouped_memory_access(positions, positions * c * c / groups, c, groups))
                 for groups, c in (ALIGNED_GROUPS if aligned else GROUPS).items()]
-    return Experiment("g2", "G2: group convolution costs memory access", SOURCE, variants, "hw c1 + Bg/c1 + B/(hw)")
+    return Experiment("g2", "G2: group convolution costs memory access", SOURCE, size, variants,
+                      "hw c1 + Bg/c1 + B/(hw)")
 
 
 # ---------------------------------------------------------------- G3
@@ -104,7 +105,7 @@ def g3(quick: bool = False, aligned: bool = False) -> Experiment:
     size = size_of(quick, aligned)
     variants = [Variant(f"{name}, {c} channels", stacked(size, fragments, c, count, parallel), square_maps(c, size))
                 for name, (c, count, parallel) in (ALIGNED_FRAGMENTS if aligned else FRAGMENTS).items()]
-    return Experiment("g3", "G3: fragmentation reduces parallelism", SOURCE, variants)
+    return Experiment("g3", "G3: fragmentation reduces parallelism", SOURCE, size, variants)
 
 
 # ---------------------------------------------------------------- G4
@@ -135,4 +136,4 @@ def g4(quick: bool = False, aligned: bool = False) -> Experiment:
     size, outside = size_of(quick, False), EXPANSION * BOTTLENECK
     variants = [Variant(name, stacked(size, Bottleneck, outside, BOTTLENECK, relu, shortcut),
                         square_maps(outside, size), expected=QUICKER) for name, (relu, shortcut) in PARTS.items()]
-    return Experiment("g4", "G4: element-wise operations are not negligible", SOURCE, variants)
+    return Experiment("g4", "G4: element-wise operations are not negligible", SOURCE, size, variants)

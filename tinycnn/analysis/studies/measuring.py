@@ -39,8 +39,8 @@ def measure(experiment: Experiment, threads: int | None = None, eager: bool = Fa
     times = interleaved(runs, seconds, fewest)
     rows = [row for engine in engines for row in _rows(experiment, engine, times)]
     return {"schema": SCHEMA, "study": experiment.name, "title": experiment.title, "source": experiment.source,
-            "formula": experiment.formula, "date": date.today().isoformat(), "machine": description(),
-            "threads": threads, "rounds": len(next(iter(times.values()))), "rows": rows,
+            "formula": experiment.formula, **experiment.size._asdict(), "date": date.today().isoformat(),
+            "machine": description(), "threads": threads, "rounds": len(next(iter(times.values()))), "rows": rows,
             "verdicts": {engine: verdict([row for row in rows if row["engine"] == engine]) for engine in engines}}
 
 

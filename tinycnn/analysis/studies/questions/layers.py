@@ -28,7 +28,7 @@ CLASSES = 10
 WIDTHS = (1, 16, 32, 48, 48)  # of the image, and of the four convolutions of a small network
 STRIDES = (1, 2, 2, 1)
 NORM_GROUPS = 8  # GroupNorm's, for 16 channels and more
-BATCHES = (2, 8, 64)
+BATCHES = (2, 8, 32)
 RESIDUAL, GROWING, GROWTH, BLOCKS = 32, 24, 19, 4  # channels with which sums and concatenations cost the same
 
 Block = Callable[[int, int, int], Module]  # channels in, channels out, stride

@@ -24,7 +24,7 @@ from ..timing import interleaved
 from .trial import Answer, Budget, Say, answered, mean
 
 PLANNED = Engine(compile_training_step, compile)
-BATCH, RATE = 64, 0.1  # images a step, and the highest learning rate at so many; others in proportion
+BATCH, RATE = 32, 0.05  # images a step, and the highest learning rate at so many; others in proportion
 OWN = 28  # pixels a side
 MEASURE = "accuracy, %"
 
@@ -80,7 +80,8 @@ def taught(lesson: Lesson, task: Task, budget: Budget, seed: int) -> Run:
     step = PLANNED.make_step(model, CrossEntropyLoss(), parts["optimizer"], loader.example(), None)
     began = time.perf_counter()
     fit(step, loader, budget.epochs, schedule=parts["schedule"], progress=False)
-    return Run(dict(_tested(lesson, model, task)), time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Run(dict(_tested(lesson, model, task)), seconds)
 
 
 def _arriving(view: View, sides: tuple[int, ...], shown: int, images: np.ndarray,

@@ -34,7 +34,7 @@ SCHEMA = 1  # of the document; a number that changes when its keys do
 RARE = 20  # what chance brings more often than once in so many times is not called clear
 OWN = ("variant", "against", "scores")  # keys of rows that are no columns of their own
 FULL = Budget()
-QUICK = Budget(images=128, tests=64, epochs=1, seeds=2, scenes=8, scene_tests=4, scene_epochs=1, scene_seeds=1, side=64,
+QUICK = Budget(images=64, tests=32, epochs=1, seeds=2, scenes=8, scene_tests=4, scene_epochs=1, scene_seeds=1, side=64,
                seconds=0.05)
 
 
