@@ -17,7 +17,8 @@ def study_table(found: Mapping[str, Any]) -> str:
     titles = [*TITLES[:5], *theory, *TITLES[5:]]
     rows = [_cells(row, bool(theory)) for row in found["rows"]]
     threads = f"{found['threads']} thread{'s' * (found['threads'] > 1)}"
-    notes = [f"{found['title']}\n{found['source']}\n{found['blocks']} blocks, maps of {found['side']} x {found['side']}",
+    side = found["side"]
+    notes = [f"{found['title']}\n{found['source']}\n{found['blocks']} blocks, maps of {side} x {side}",
              text_table(titles, rows, left=2),
              "memory access: elements, layer by layer; time: beside that of the variant it is compared with, for each "
              "multiply-add, or (*) as it is;\n"
