@@ -11,7 +11,7 @@ from ..._kernels import get_num_threads
 from ...autograd import no_grad
 from ...engine.compiled import compile
 from ..machine import description
-from ..summaries import evaluating, summary
+from ..summaries import summary
 from .experiment import QUICKER, SLOWER, Experiment, Variant
 from .timing import ENOUGH, FEWEST, Interval, interleaved, interval_of
 
@@ -46,8 +46,8 @@ def measure(experiment: Experiment, threads: int | None = None, eager: bool = Fa
 
 def _run(variant: Variant, engine: str, threads: int) -> Callable[[], object]:
     x = np.random.default_rng(0).standard_normal(variant.shape).astype(np.float32)
-    with evaluating(variant.model):
-        net: Any = compile(variant.model, x, threads=threads) if engine == COMPILED else variant.model.eval()
+    model = variant.model.eval()
+    net: Any = compile(model, x, threads=threads) if engine == COMPILED else model
 
     def run() -> None:
         with no_grad():

@@ -48,7 +48,8 @@ def _bars(axes: Any, rows: Sequence[Mapping[str, Any]], colour: str, shift: floa
               capsize=3, error_kw={"lw": 1})
     for place, row in zip(places, rows):
         axes.text(0.99, place, f"{row['median_ms']:.2f} ms, {row['gigamacs_per_second']:.0f} G multiply-adds/s",
-                  transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8)
+                  transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
 
 
 def _accesses(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

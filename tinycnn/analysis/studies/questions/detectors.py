@@ -44,7 +44,10 @@ def fusion(budget: Budget, say: Say) -> Answer:
 
 
 def detectors_compared(name: str, title: str, variants: Mapping[str, Build], budget: Budget, say: Say) -> Answer:
-    """A row for each detector: AP50 of all runs, AP, the loss on test scenes, cost, latency, seconds of training."""
+    """A row for each detector: AP50 of all runs, AP, the loss on test scenes, cost, latency, seconds of training.
+
+    The backbone starts from nothing, and the seconds include a test after the last epoch.
+    """
     task = scenes(budget.side, (budget.scenes, budget.scene_tests), root=budget.root)
     times, rows = _latencies(variants, budget), []
     for number, (variant, build) in enumerate(variants.items(), 1):
