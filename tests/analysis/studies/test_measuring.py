@@ -52,14 +52,16 @@ def test_answers():
     assert answer(Interval(1.2, 1.1, 1.3), "quicker") == "no"
     assert answer(Interval(0.8, 0.7, 0.9), "quicker") == "yes"
     assert answer(Interval(0.8, 0.7, 0.9), "slower") == "no"
-    assert answer(Interval(1.2, 0.9, 1.3), "slower") == answer(Interval(1.01, 1.005, 1.015), "slower") == "open"
+    assert answer(Interval(1.2, 0.9, 1.3), "slower") == answer(Interval(1.03, 1.01, 1.05), "slower") == "open"
+    assert answer(Interval(1.01, 1.005, 1.015), "slower") == answer(Interval(1.01, 0.99, 1.015), "quicker") == "none"
 
 
 @pytest.mark.parametrize(("rows", "said"), [
     ([row(1.1, 1.2), row(1.3, 1.4)], "agrees, 2 of 2"),
     ([row(1.1, 1.2), row(0.9, 1.4)], "agrees in part, 1 of 2"),
     ([row(0.7, 0.8), row(0.9, 1.4)], "disagrees, 0 of 2"),
-    ([row(0.9, 1.1), row(1.0, 1.01)], "shows no difference, 0 of 2"),
+    ([row(0.9, 1.1), row(1.0, 1.01)], "disagrees, 0 of 2"),
+    ([row(0.9, 1.1), row(1.0, 1.3)], "Cannot tell, 0 of 2"),
     ([row(0.7, 0.8, "quicker"), row(1.0, 1.0, None)], "agrees, 1 of 1"),
     ([row(1.1, 1.2, rounds=5)], "No answer: too few rounds"),
     ([row(1.0, 1.0, None)], "No answer")])

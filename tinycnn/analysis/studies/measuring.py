@@ -12,7 +12,7 @@ from ...autograd import no_grad
 from ...engine.compiled import compile
 from ..machine import description
 from ..summaries import summary
-from .experiment import QUICKER, SLOWER, Experiment, Variant
+from .experiment import SLOWER, Experiment, Variant
 from .timing import ENOUGH, FEWEST, Interval, interleaved, interval_of
 
 SCHEMA = 1  # of the document; a number that changes when its keys do
@@ -72,31 +72,31 @@ def _rows(experiment: Experiment, engine: str, times: Mapping[str, np.ndarray]) 
 
 
 # ---------------------------------------------------------------- what the figures say
+WORDS = {"yes": "as expected", "no": "the other way round", "none": "no difference", "open": "cannot tell"}
+
+
 def answer(ratio: Interval, expected: str) -> str:
-    """"yes", "no", or "open" where the interval of a ratio of times reaches into what counts as no difference.
+    """Whether a ratio of times is as expected: "yes", "no" or "none", no difference, by its whole interval; else "open".
 
     >>> answer(Interval(1.3, 1.2, 1.4), "slower"), answer(Interval(1.3, 1.01, 1.4), "slower")
     ('yes', 'open')
     """
-    slower, quicker = ratio.low > 1 + SLIGHT, ratio.high < 1 - SLIGHT
-    if not (slower or quicker):
-        return "open"
-    return "yes" if (slower, expected) in ((True, SLOWER), (False, QUICKER)) else "no"
+    if ratio.low > 1 + SLIGHT or ratio.high < 1 - SLIGHT:
+        return "yes" if (ratio.median > 1) == (expected == SLOWER) else "no"
+    return "none" if ratio.low >= 1 - SLIGHT and ratio.high <= 1 + SLIGHT else "open"
 
 
 def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line on whether times are as expected: by the intervals of their ratios, which must leave 1 by 2 %."""
+    """One line on whether times are as expected: a difference is what leaves 1 by 2 % with its whole interval."""
     asked = [row for row in rows if row["expected"]]
     if not asked or min(row["rounds"] for row in asked) < ENOUGH:
         return "No answer: too few rounds to tell a difference from chance."
     answers = [answer(Interval(row["ratio"], row["ratio_low"], row["ratio_high"]), row["expected"]) for row in asked]
-    yes, no = answers.count("yes"), answers.count("no")
-    if yes == len(asked):
-        judged = "agrees"
-    elif yes:
-        judged = "agrees in part"
-    else:
-        judged = "disagrees" if no else "shows no difference"
-    words = {"yes": "as expected", "no": "the other way round", "open": "no difference shown"}
-    found = "; ".join(f"{row['variant']} {row['ratio']:.2f} x ({words[said]})" for row, said in zip(asked, answers))
-    return f"This machine {judged}, {yes} of {len(asked)}: {found}."
+    found = "; ".join(f"{row['variant']} {row['ratio']:.2f} x ({WORDS[said]})" for row, said in zip(asked, answers))
+    return f"{_judged(answers)}, {answers.count('yes')} of {len(asked)}: {found}."
+
+
+def _judged(answers: Sequence[str]) -> str:
+    if "yes" in answers:
+        return "This machine agrees" + (" in part" if set(answers) != {"yes"} else "")
+    return "Cannot tell" if set(answers) == {"open"} else "This machine disagrees"
