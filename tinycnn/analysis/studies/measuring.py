@@ -76,7 +76,7 @@ WORDS = {"yes": "as expected", "no": "the other way round", "none": "no differen
 
 
 def answer(ratio: Interval, expected: str) -> str:
-    """Whether a ratio of times is as expected: "yes", "no" or "none", no difference, by its whole interval; else "open".
+    """Whether a ratio of times is as expected, by its whole interval: "yes", "no", "none" (no difference), or "open".
 
     >>> answer(Interval(1.3, 1.2, 1.4), "slower"), answer(Interval(1.3, 1.01, 1.4), "slower")
     ('yes', 'open')

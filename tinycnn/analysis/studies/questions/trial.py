@@ -21,11 +21,11 @@ class Budget(NamedTuple):
     tests: int = 2000
     epochs: int = 3
     seeds: int = 4  # runs of each variant
-    scenes: int = 320  # to train detectors on
+    scenes: int = 400  # to train detectors on
     scene_tests: int = 100
-    scene_epochs: int = 10
+    scene_epochs: int = 25
     scene_seeds: int = 3
-    side: int = 128  # of a scene, pixels
+    side: int = 96  # of a scene, pixels
     seconds: float = 2.0  # of timing
     root: str | os.PathLike[str] | None = None
 
