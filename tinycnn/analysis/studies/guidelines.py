@@ -1,8 +1,9 @@
 """The four guidelines of Ma et al., "ShuffleNet V2", ECCV 2018, section 2, each at equal multiply-adds.
 
 Networks are the paper's: blocks repeated ten times on maps of 56 x 56, without bias and normalisation, which inference
-folds anyway.  Its numbers of channels do not fill registers of 8 or 16 floats (36 channels take the time of 48), so
-what is measured is partly that; `aligned=True` takes channels that do, on maps of 14 x 14 with several times as many.
+folds anyway.  Its numbers of channels do not fill registers of 8 or 16 floats (36 channels may take the time of 40 or
+48), so what is measured is partly that; `aligned=True` takes channels that do, on maps of 14 x 14 with several times as
+many.
 """
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ from .experiment import (
     stacked,
 )
 
-WIDTHS = {"1:1": (128, 128), "1:2": (90, 180), "1:6": (52, 312), "1:12": (36, 432)}  # table 1, c1 and c2
+WIDTHS = {"1:1": (128, 128), "1:2": (90, 180), "1:6": (52, 312), "1:12": (36, 432)}  # table 1, c1 and c2 on its GPU
 ALIGNED_WIDTHS = {"1:1": (384, 384), "1:2": (272, 544), "1:5.8": (160, 928), "1:11.7": (112, 1312)}
-GROUPS = {1: 128, 2: 180, 4: 256, 8: 360}  # table 2, channels in all
+GROUPS = {1: 128, 2: 180, 4: 256, 8: 360}  # table 2, channels in all, on its GPU
 ALIGNED_GROUPS = {1: 768, 2: 1088, 4: 1536, 8: 2176}
 FRAGMENTS = {"1-fragment": (128, 1, False), "2-fragment-series": (90, 2, False), "4-fragment-series": (64, 4, False),
              "2-fragment-parallel": (90, 2, True), "4-fragment-parallel": (64, 4, True)}  # table 3: channels, how many

@@ -24,7 +24,7 @@ class Budget(NamedTuple):
     scenes: int = 400  # to train detectors on
     scene_tests: int = 100
     scene_epochs: int = 25
-    scene_seeds: int = 3
+    scene_seeds: int = 4
     side: int = 96  # of a scene, pixels
     seconds: float = 2.0  # of timing
     root: str | os.PathLike[str] | None = None
