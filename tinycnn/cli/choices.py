@@ -31,8 +31,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     add_option(group)
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Which images."""
+def add_data(parser: argparse.ArgumentParser, limit: str = "take only N images of each side: a quick trial") -> None:
+    """Which images; limit: what is said of --limit."""
     group = parser.add_argument_group("images")
     group.add_argument("--data", required=True, metavar=f"{FASHION_MNIST}|FOLDER", help="the data set, or a folder "
                        "with a folder of photos for each class")
@@ -47,7 +47,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
                        "listed and nothing is done")
     group.add_argument("--min-side", type=positive, default=MIN_SIDE, metavar="PIXELS", help="a photo with a shorter "
                        "side cannot be used (default: %(default)s)")
-    group.add_argument("--limit", type=positive, metavar="N", help="take only N images of each side: a quick trial")
+    group.add_argument("--limit", type=positive, metavar="N", help=limit)
 
 
 def add_course(parser: argparse.ArgumentParser, recipe: type[Course], augmentations: Iterable[str],

@@ -1,0 +1,1 @@
+"""Experiments: what the literature says of light networks, measured on this machine."""
