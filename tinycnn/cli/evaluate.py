@@ -132,7 +132,7 @@ def _table(rows: list[Row], about: Row) -> str:
     lines = [[row["model"], row["weights"] or "known", f"{row['images']:,}", f"{100 * row['top1']:.2f}",
               f"{100 * row['top5']:.2f}", f"{row['ms_median']:.3f}", f"{row['ms_mean']:.3f}"] for row in rows]
     return (text_table(["network", "weights", "images", "top-1 %", "top-5 %", "ms an image", "mean"], lines, left=2)
-            + f"\n\nbatches of {about['batch_size']}, {about['threads']} threads; {machine_line(description())}, "
+            + f"\n\nbatch size {about['batch_size']}, threads: {about['threads']}; {machine_line(description())}, "
               f"{about['date']}")
 
 
