@@ -106,11 +106,16 @@ def _accuracies(results: str | None) -> dict[str, Known]:
         return known
     try:
         found = json.loads(Path(results).read_text(encoding="utf-8"))
-        own = {name: Known(100 * float(result["accuracy"]), Path(results).stem) for name, result in found.items()}
+        own = {name: Known(100 * float(result["accuracy"]), _source(result, results)) for name, result in found.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{results}: expected JSON with an accuracy for each network's name "
                          f"({type(error).__name__}: {error})") from error
     return known | own
+
+
+def _source(result: Mapping[str, Any], path: str) -> str:
+    """What a result is of: the file, and the images where it says so, as those of training do."""
+    return ", ".join([*[str(data) for data in [result.get("settings", {}).get("data")] if data], Path(path).stem])
 
 
 def _read(path: str) -> dict[str, Any]:

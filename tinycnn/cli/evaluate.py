@@ -72,7 +72,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _rows(options: argparse.Namespace) -> list[Row]:
-    """What each network came to; with several, which one is running is said on stderr."""
+    """What each network came to; of several, each is told on stderr when it is done."""
     networks, data = _networks(options), data_choice(options)
     if data.is_fashion_mnist and data.limit is None:
         data = dataclasses.replace(data, limit=IMAGES)

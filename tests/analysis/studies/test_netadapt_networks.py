@@ -6,7 +6,8 @@ from tinycnn.analysis.studies.netadapt_networks import structure
 from tinycnn.models import create_model
 
 OPTIONS = {"num_classes": 7, "in_chans": 1, "stem_stride": 1}
-SMALL = {"mobilenetv1_100": [16 + 8 * (i % 3) for i in range(14)], "mobilenet_v2": [16 + 8 * (i % 3) for i in range(16)]}
+SMALL = {name: [16 + 8 * (i % 3) for i in range(count)] for name, count in (("mobilenetv1_100", 14),
+                                                                            ("mobilenet_v2", 16))}
 RNG = np.random.default_rng(0)
 
 

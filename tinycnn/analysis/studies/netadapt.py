@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ... import random
 from ...autograd import Shape
 from ...data.tasks import Task
 from ...training.choices import DataChoice, NetworkChoice
@@ -224,6 +225,7 @@ def _start(network: NetworkChoice, tuner: Tuner, settings: Settings, files: Adap
     """The weights that the search begins with: those of a file, or else trained here, from the known ones if wanted."""
     if network.weights is not None:
         return network.build(len(tuner.task.classes), tuner.task.view.channels, False).state_dict()
+    random.manual_seed(settings.seed)
     model = network.build(len(tuner.task.classes), tuner.task.view.channels, True)
     tuner.train(model, settings.start_epochs, files.start, search=True)
     return model.state_dict()

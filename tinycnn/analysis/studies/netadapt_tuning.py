@@ -59,6 +59,7 @@ class Tuner:
         recipe = Recipe(epochs=epochs, batch_size=BATCH, optimizer="adamw", seed=self.seed)
         if not search:
             recipe = replace(recipe, lr=LONG * recipe.settings()["lr"])
+        random.manual_seed(self.seed)
         about = {"model": self.network.model, "options": self.network.options}
         return train_classifier(model, self.search if search else self.task, recipe, out, engine=self.engine,
                                 resume=RunFiles(out).checkpoint.exists(), about=about, progress=self.progress)
