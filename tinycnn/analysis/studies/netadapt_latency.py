@@ -6,7 +6,6 @@ layers together, and of these a few tables hold all that a search meets.
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -22,9 +21,9 @@ from ..machine import description
 from ..summaries import evaluating
 from .netadapt_networks import Part
 
-ROUNDS, WARMING = 15, 2
+ROUNDS = 30
 COPIED = frozenset({"read_input", "write_output"})  # what a block does only because it runs by itself
-PUSHED = 1 << 24  # bytes written before each round: within a network, others' weights come between two runs of a block
+PUSHED = 1 << 22  # bytes written before each round, more than a core's own caches hold: in a network, other blocks run
 
 
 class LatencyTable:
@@ -76,14 +75,14 @@ class LatencyTable:
 
 
 def measure_part(part: Part, threads: int) -> float:
-    """Milliseconds of a compiled block: the median of some rounds, the copies of its input and output left out."""
+    """Milliseconds of a compiled block: the least of some rounds, the copies of its input and output left out."""
     block = part.make().eval()
     x = np.random.default_rng(0).standard_normal(part.shape).astype(np.float32)
     net, others = compile(block, x, threads=threads), np.empty(PUSHED, np.uint8)
-    return statistics.median(list(_rounds(net, x, others))[WARMING:])
+    return min(_rounds(net, x, others))
 
 
 def _rounds(net: CompiledNet, x: np.ndarray, others: np.ndarray) -> Iterable[float]:
-    for number in range(WARMING + ROUNDS):
+    for number in range(ROUNDS):
         others.fill(number)
         yield 1e3 * sum(timed.seconds for timed in net.profile(x, rounds=1) if timed.kernel not in COPIED)
