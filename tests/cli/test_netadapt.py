@@ -1,5 +1,7 @@
 """`tinycnn netadapt`: what it prints and writes, with latencies that are made up, and that what is wrong is a line."""
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from test_datasets import write_split
 from tiny_files import command
 
 import tinycnn
+from tinycnn import cli
 from tinycnn.analysis.studies import netadapt_latency
 
 WIDTHS = "widths=[" + ", ".join(["16"] * 14) + "]"
@@ -63,3 +66,11 @@ def test_mistakes_are_one_line(run, tmp_path, arguments, words):
     assert err.splitlines()[-1].startswith("tinycnn")
     assert words in err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_commands_of_the_guide_can_be_parsed():
+    guide = (Path(__file__).parents[2] / "docs" / "measuring.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^ *tinycnn ((?:netadapt|evaluate|compare) .*)$", guide, re.MULTILINE)
+    assert len(lines) >= 4
+    for line in lines:
+        assert callable(cli._parser().parse_args(line.split()).run)

@@ -111,6 +111,8 @@ def test_a_stopped_search_goes_on_to_the_same_bits(adapt, tmp_path):
     before = (tmp_path / "stopped" / "adapted.npz").read_bytes()
     adapt("stopped", resume=True)  # it has ended: nothing is left to do
     assert (tmp_path / "stopped" / "adapted.npz").read_bytes() == before
+    (tmp_path / "stopped" / "adapted.npz").unlink()  # as if the first network had been trained, no more
+    assert adapt("stopped", resume=True)["rows"] == whole["rows"]
 
 
 def test_it_begins_with_weights_of_a_file(adapt, tmp_path):
