@@ -19,8 +19,7 @@ from ...training.recipe import Recipe
 from ...training.results import RunFiles
 
 BATCH = 128  # images a step
-LONG = 0.5  # share of a recipe's own learning rate with which a network is trained that knows much already
-SHORT_LR = 0.01  # highest learning rate in a short fine-tune: SGD with momentum, falling to 0
+KNOWING = 0.5  # share of a recipe's own learning rate with which a network is trained that knows much already
 HELD_OUT = 0.1  # share of the images to train on that proposals are compared by
 
 
@@ -56,9 +55,7 @@ class Tuner:
 
     def train(self, model: Any, epochs: int, out: Path, search: bool) -> dict[str, Any]:
         """Whole epochs, on all images or on those of the search, from where `out` was left; what it came to."""
-        recipe = Recipe(epochs=epochs, batch_size=BATCH, optimizer="adamw", seed=self.seed)
-        if not search:
-            recipe = replace(recipe, lr=LONG * recipe.settings()["lr"])
+        recipe = self._recipe(epochs, BATCH, 1 if search else KNOWING)
         random.manual_seed(self.seed)
         about = {"model": self.network.model, "options": self.network.options}
         return train_classifier(model, self.search if search else self.task, recipe, out, engine=self.engine,
@@ -72,12 +69,17 @@ class Tuner:
         batch = min(BATCH, len(labels))
         chosen = rng.choice(len(labels), steps * batch, replace=steps * batch > len(labels))
         some = replace(self.search, train=(images[chosen], labels[chosen]))
-        recipe = Recipe(epochs=1, batch_size=batch, lr=SHORT_LR, seed=self.seed)
+        recipe = self._recipe(1, batch, KNOWING)
         loader = some.train_loader(batch, recipe.augment, recipe.seed)
         parts = recipe.make_parts(model, len(loader))
         step = self.engine.make_step(model, recipe.make_loss(), parts["optimizer"], loader.example(), recipe.clip)
         fit(step, loader, recipe.epochs, schedule=parts["schedule"], progress=False)
         return self.accuracy(model)
+
+    def _recipe(self, epochs: int, batch: int, share: float) -> Recipe:
+        """AdamW, which in some dozens of steps repairs what SGD with momentum would make worse; share: of its rate."""
+        recipe = Recipe(epochs=epochs, batch_size=batch, optimizer="adamw", seed=self.seed)
+        return replace(recipe, lr=share * recipe.settings()["lr"])
 
     def accuracy(self, model: Any) -> float:
         """On the images that were held out."""
