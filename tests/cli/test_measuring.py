@@ -132,7 +132,14 @@ def test_accuracies_from_a_file(run, tmp_path):
     results.write_text('{"shufflenet_v2_x0_5": {"accuracy": 0.9125}}')
     out = run("compare", *SMALL, "--seconds", "0.01", "--threads", "1", "--results", results)[1]
     assert "91.25 % (zoo)" in out
-    for content in ("", "[1]", '{"a": 3}', '{"a": {"accuracy": "good"}}'):
+    results.write_text(json.dumps({"shufflenet_v2_x0_5": {  # as training writes it
+        "date": "2026-01-01", "commit": None, "settings": {"data": "fashion-mnist", "epochs": 5}, "accuracy": 0.9125,
+        "parameters": 352042, "macs": 1, "ms": 1.0, "seconds_per_epoch": 2.0}}))
+    document = json.loads(run("compare", *SMALL, "--seconds", "0.01", "--threads", "1", "--results", results,
+                              "--json")[1])
+    assert document["rows"][0]["accuracy"] == 91.25
+    assert document["rows"][0]["accuracy_of"] == "fashion-mnist, zoo"
+    for content in ("", "[1]", '{"a": 3}', '{"a": {"accuracy": "good"}}', '{"a": {"accuracy": 1, "settings": 3}}'):
         results.write_text(content)
         refused(run("compare", *SMALL, "--results", results), "zoo.json", "accuracy")
 

@@ -306,7 +306,10 @@ def test_other_widths_have_the_oracles_shapes(name, width, torch, blank):
     (lambda: models.shufflenet_v1(5), "groups must be one of 1, 2, 3, 4, 8, got 5"),
     (lambda: models.shufflenet_v1(3, scale=0), "scale must be positive, got 0"),
     (lambda: models.mobilenet_v1(-1), "mobilenet_v1: width must be positive, got -1"),
+    (lambda: models.mobilenet_v1(widths=[8] * 13), "mobilenet_v1: widths must be 14 whole numbers from 1, got"),
+    (lambda: models.mobilenet_v1(widths=[8] * 13 + [0]), "widths must be 14 whole numbers from 1, got"),
     (lambda: models.mobilenet_v2(0), "width must be positive, got 0"),
+    (lambda: models.mobilenet_v2(widths=8), "mobilenet_v2: widths must be 16 whole numbers from 1, got 8"),
     (lambda: models.mobilenet_v2(float("nan")), "width must be positive, got nan"),
     (lambda: models.mnasnet(0), "mnasnet: width must be positive, got 0"),
     (lambda: models.mnasnet_a1(0), "mnasnet_a1: width must be positive, got 0"),
@@ -316,3 +319,14 @@ def test_other_widths_have_the_oracles_shapes(name, width, torch, blank):
 def test_widths_are_checked(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize(("build", "usual"), [
+    (models.mobilenet_v1, [32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]),
+    (models.mobilenet_v2, [96, 144, 144, *[192] * 3, *[384] * 4, *[576] * 3, *[960] * 3])])
+def test_widths_layer_by_layer(build, usual):
+    """Those of the paper make the usual network; each other one changes a layer alone, and the network still runs."""
+    ours = build(widths=usual, num_classes=10)
+    assert shapes(ours.state_dict()) == shapes(build(num_classes=10).state_dict())
+    odd = build(widths=[8 + i for i in range(len(usual))], num_classes=10, stem_stride=1).eval()
+    assert odd(np.zeros((1, 3, 16, 16), np.float32)).shape == (1, 10)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ..models import list_models
 from ..models.weights import WEIGHTS
 from ..versions import __version__, show_versions
-from . import classify, compare, detect, evaluate, profile, study, summary, train, train_detector
+from . import classify, compare, detect, evaluate, netadapt, profile, study, summary, train, train_detector
 from .console import Parser, complain
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -41,7 +41,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     classify.add_to(commands)
     train.add_to(commands)
-    for command in (evaluate, detect, train_detector, summary, profile, compare, study):
+    for command in (evaluate, detect, train_detector, summary, profile, compare, study, netadapt):
         command.add_to(commands)
     models = commands.add_parser("models", help="list the networks and where their weights come from")
     models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*mobilenet*'")

@@ -31,11 +31,12 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     add_option(group)
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Which images."""
+def add_data(parser: argparse.ArgumentParser, limit: str = "take only N images of each side: a quick trial",
+             default: str | None = None) -> None:
+    """Which images; limit: what is said of --limit.  default: which, where they need not be named."""
     group = parser.add_argument_group("images")
-    group.add_argument("--data", required=True, metavar=f"{FASHION_MNIST}|FOLDER", help="the data set, or a folder "
-                       "with a folder of photos for each class")
+    group.add_argument("--data", required=default is None, default=default, metavar=f"{FASHION_MNIST}|FOLDER",
+                       help="the data set, or a folder with a folder of photos for each class")
     group.add_argument("--data-root", metavar="DIR", help="directory of Fashion-MNIST's four files (default: where "
                        "they are installed or downloaded)")
     group.add_argument("--download", action="store_true", help="fetch data or known weights that are not here")
@@ -47,7 +48,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
                        "listed and nothing is done")
     group.add_argument("--min-side", type=positive, default=MIN_SIDE, metavar="PIXELS", help="a photo with a shorter "
                        "side cannot be used (default: %(default)s)")
-    group.add_argument("--limit", type=positive, metavar="N", help="take only N images of each side: a quick trial")
+    group.add_argument("--limit", type=positive, metavar="N", help=limit)
 
 
 def add_course(parser: argparse.ArgumentParser, recipe: type[Course], augmentations: Iterable[str],

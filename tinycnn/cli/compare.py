@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._kernels import get_num_threads
 from ..models.accuracy import TOP1
-from ..serialize.atomic import write_atomically
 from .choices import FAILURES, complain_of
-from .console import positive
+from .console import HERE, add_forms, positive, put
 from .measured import add_measured, network
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 LIGHT = ("mobilenetv1_100", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "shufflenet_v1_g3",
          "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "ghostnet_100", "mnasnet0_5", "mnasnet1_0",
          "mnasnet_a1", "efficientnet_lite0", "efficientnet_b0", "squeezenet1_1")
-HERE = "-"  # in place of a file: standard output
 
 
 def add_to(commands: Any) -> None:
@@ -44,9 +42,7 @@ def add_to(commands: Any) -> None:
                        "MnasNet's objective for this latency")
     group.add_argument("--peak", type=_above_0, metavar="GFLOPS", help="bounds of images a second on a machine of this "
                        "peak")
-    for name in ("json", "csv"):
-        group.add_argument(f"--{name}", nargs="?", const=HERE, metavar="FILE", help=f"write {name.upper()} to a file, "
-                           "or print it instead of the table")
+    add_forms(group)
     group.add_argument("--plot", metavar="DIR", help="write latency.png and, where accuracies are known, accuracy.png "
                        "there (needs tinycnn[plot])")
     group.add_argument("--diff", nargs=2, metavar=("A.json", "B.json"), help="measure nothing; compare two files that "
@@ -78,7 +74,7 @@ def _compare(options: argparse.Namespace) -> int:
         forms: dict[str, Callable[[], str]] = {
             "json": lambda: json.dumps(found, indent=2) + "\n", "csv": lambda: comparison_tables.comparison_csv(found)}
         for name, form in forms.items():
-            _write(getattr(options, name), form())
+            put(getattr(options, name), form())
         if HERE not in (options.json, options.csv):
             print(comparison_tables.comparison_table(found, options.target_ms, peak))
         if options.plot:
@@ -110,11 +106,16 @@ def _accuracies(results: str | None) -> dict[str, Known]:
         return known
     try:
         found = json.loads(Path(results).read_text(encoding="utf-8"))
-        own = {name: Known(100 * float(result["accuracy"]), Path(results).stem) for name, result in found.items()}
+        own = {name: Known(100 * float(result["accuracy"]), _source(result, results)) for name, result in found.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{results}: expected JSON with an accuracy for each network's name "
                          f"({type(error).__name__}: {error})") from error
     return known | own
+
+
+def _source(result: Mapping[str, Any], path: str) -> str:
+    """What a result is of: the file, and the images where it says so, as those of training do."""
+    return ", ".join([*[str(data) for data in [result.get("settings", {}).get("data")] if data], Path(path).stem])
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -125,13 +126,6 @@ def _read(path: str) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{path}: this is no JSON: {error}") from error
     return checked(found, path)
-
-
-def _write(path: str | None, text: str) -> None:
-    if path == HERE:
-        print(text, end="")
-    elif path is not None:
-        write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _plot(found: Mapping[str, Any], directory: str) -> None:

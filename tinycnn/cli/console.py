@@ -3,9 +3,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from ..serialize.atomic import write_atomically
 
 FAILED = 2
+HERE = "-"  # in place of a file: standard output
+FORMS = ("json", "csv")  # of tables, in the place of text
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +26,21 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return number
+
+
+def add_forms(parser: Any) -> None:
+    """--json and --csv."""
+    for name in FORMS:
+        parser.add_argument(f"--{name}", nargs="?", const=HERE, metavar="FILE", help=f"write {name.upper()} to a file, "
+                            "or print it instead of the table")
+
+
+def put(path: str | None, text: str) -> None:
+    """Print a text where the path is `HERE`, write it to a file where it is another, whole or not at all."""
+    if path == HERE:
+        print(text, end="")
+    elif path is not None:
+        write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def complain(reason: str) -> int:

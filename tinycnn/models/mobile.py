@@ -1,6 +1,8 @@
 """What the mobile networks share: widths, how channel counts are rounded, channels weighed under timm's names."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import ops as F
 from ..nn import Conv2d, Hardsigmoid, Module
 from ..tensor import Tensor
@@ -22,6 +24,14 @@ def require_width(network: str, width: float) -> None:
     """ValueError for a width that is not positive."""
     if not width > 0:
         raise ValueError(f"{network}: width must be positive, got {width!r}")
+
+
+def require_widths(network: str, widths: Sequence[int], count: int) -> Sequence[int]:
+    """The widths; ValueError where they are not so many whole numbers from 1."""
+    fits = isinstance(widths, Sequence) and len(widths) == count and all(isinstance(w, int) and w > 0 for w in widths)
+    if not fits:
+        raise ValueError(f"{network}: widths must be {count} whole numbers from 1, got {widths!r}")
+    return widths
 
 
 class SqueezeExcite(Module):

@@ -9,12 +9,13 @@ Batch normalisation has timm's eps of 1e-5 (TensorFlow's code: 1e-3), and no dro
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Unpack
 
 from ..nn import BatchNorm2d, Conv2d, Dropout, Module, ReLU6, Sequential
 from ..tensor import Tensor
 from .backbone import Backbone, Options, Stage, pooled, start
-from .mobile import make_divisible, require_width
+from .mobile import make_divisible, require_width, require_widths
 from .registry import register_model
 
 STEM = 32  # channels of the first convolution at width 1
@@ -25,6 +26,7 @@ TABLE = (  # table 1: output channels, separable convolutions, stride of the fir
     (512, 6, 2),
     (1024, 2, 2),
 )
+WIDTHS = 1 + sum(repeats for _, repeats, _ in TABLE)  # of the first convolution and of each separable one
 
 
 class DepthwiseSeparable(Module):
@@ -49,30 +51,35 @@ class MobileNetV1Options(Options, total=False):
     """What MobileNet V1 takes besides."""
 
     activation: type[Module]
+    widths: Sequence[int] | None
 
 
 class MobileNetV1(Backbone):
     """MobileNet V1 of any width; activation: a class of module without arguments, ReLU for the paper's networks.
 
-    options: see Backbone.
+    widths: output channels of the first convolution and of each of the 13 separable ones, in the place of `width`, as
+    a search for a faster network gives them.  options: see Backbone.
     """
 
     head_modules = ("classifier",)
 
-    def __init__(self, width: float = 1.0, activation: type[Module] = ReLU6, **options: Unpack[Options]) -> None:
+    def __init__(self, width: float = 1.0, activation: type[Module] = ReLU6,
+                 widths: Sequence[int] | None = None, **options: Unpack[Options]) -> None:
         super().__init__(**options)
-        channels = make_divisible(STEM * width)
+        own = iter(usual_widths(width) if widths is None else require_widths("mobilenet_v1", widths, WIDTHS))
+        channels = next(own)
         self.conv_stem = Conv2d(self.in_chans, channels, 3, self.stem_stride, padding=1, bias=False)
         self.bn1 = BatchNorm2d(channels)
         self.activation = activation()
         self.blocks, stages = Sequential(), [Stage("stem", channels, self.stem_stride)]
-        for i, (c, repeats, first_stride) in enumerate(TABLE):
-            row, out = Sequential(), make_divisible(c * width)
+        for i, (_, repeats, first_stride) in enumerate(TABLE):
+            row = Sequential()
             for stride in (first_stride, *[1] * (repeats - 1)):
+                out = next(own)
                 row.append(DepthwiseSeparable(channels, out, stride, activation))
                 channels = out
             self.blocks.append(row)
-            stages.append(Stage(f"blocks.{i}", out, stages[-1].reduction * first_stride))
+            stages.append(Stage(f"blocks.{i}", channels, stages[-1].reduction * first_stride))
         self.set_stages(stages)
         if not self.features_only:
             self.dropout = Dropout(self.drop_rate)
@@ -87,11 +94,16 @@ class MobileNetV1(Backbone):
         return self.classifier(self.dropout(pooled(x)))
 
 
+def usual_widths(width: float) -> list[int]:
+    """Output channels of the first convolution and of the separable ones, as table 1 has them, times `width`."""
+    return [make_divisible(c * width) for c in (STEM, *[c for c, repeats, _ in TABLE for _ in range(repeats)])]
+
+
 def mobilenet_v1(width: float = 1.0, **options: Unpack[MobileNetV1Options]) -> MobileNetV1:
     """MobileNet V1 of any width above 0, for images of any size.
 
-    Channels are rounded to multiples of 8.  options: see Backbone; activation=nn.ReLU6, see MobileNetV1.
-    Raises ValueError for a width that is not positive.
+    Channels are rounded to multiples of 8.  options: see Backbone; activation=nn.ReLU6 and widths=None, see
+    MobileNetV1.  Raises ValueError for a width that is not positive, and for widths that are not 14 of them.
 
     >>> import numpy as np
     >>> mobilenet_v1(0.125, num_classes=10).eval()(np.zeros((1, 3, 96, 64), np.float32)).shape

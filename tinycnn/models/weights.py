@@ -18,6 +18,7 @@ from .published import WEIGHTS, Preprocessing, Weights, WeightsNotFound
 
 __all__ = ["WEIGHTS", "Preprocessing", "Weights", "WeightsNotFound", "load_pretrained", "load_weights",
            "preprocessing"]
+DESCRIPTION = "network"  # array of a file that says what it is of: `training.described`; no weights
 _SHOWN = 3  # misfits of each sort that an error about a file spells out
 log = logging.getLogger("tinycnn")
 
@@ -97,7 +98,11 @@ def load_weights(model: Module, path: str | os.PathLike[str], other_classes: boo
 
 def _state(model: Module, path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a file means for `model`, by our names."""
-    return darknet_state(model, path) if has_darknet_header(path) else _renamed(model, load(path))
+    if has_darknet_header(path):
+        return darknet_state(model, path)
+    state = load(path)
+    state.pop(DESCRIPTION, None)
+    return _renamed(model, state)
 
 
 def _unlike(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,20 @@
 """What `tinycnn train` and `tinycnn evaluate` do, without the printing."""
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import random
 from ..data.imagenet import class_names
 from ..data.tasks import Task, View, evaluation_folder
+from ..models import Backbone
 from ..serialize import CheckpointError
 from .choices import DataChoice, NetworkChoice
 from .classifier import train_classifier
+from .described import Described
 from .engines import Engine
 from .evaluate import Measures, evaluation, measure
 from .progress import Choice
@@ -48,19 +49,40 @@ def run_evaluation(network: NetworkChoice, data: DataChoice, *, batch_size: int 
                    tell: Callable[[Task], Any] = lambda task: None) -> Measures:
     """Test a network with its weights on Fashion-MNIST's test images, or on all photos of a folder by class; timed.
 
-    What training wrote beside the weights (`network.json`) says which classes they know and how images are shown to
-    them.  Otherwise classes are ImageNet's for known weights, by number or by name, else the folders' names, sorted.
-    tell: called with the images before the network runs.  Raises ValueError without weights, and what reading data and
-    weights raises.
+    What the weights' file says, or training wrote beside it (`network.json`), is which classes they know and how images
+    are shown to them.  Otherwise classes are ImageNet's for known weights, by number or by name, else the folders'
+    names, sorted.  tell: called with the images before the network runs.  Raises ValueError without weights, and what
+    reading data and weights raises.
     """
+    return next(run_evaluations([network], data, batch_size=batch_size, engine=engine, tell=tell))
+
+
+def run_evaluations(networks: Iterable[NetworkChoice], data: DataChoice, *, batch_size: int = 1,
+                    engine: Engine | None = None, tell: Callable[[Task], Any] = lambda task: None
+                    ) -> Iterator[Measures]:
+    """The same of several networks, one after the other; each is shown the same images in its own way.
+
+    All are built before the first one runs, so that what is wrong with any of them is raised before.
+    """
+    prepared = [_prepared(network, data) for network in networks]
+    for task, _ in prepared[:1]:
+        tell(task)
+    for task, model in prepared:
+        yield _measured(task, model, batch_size, engine)
+
+
+def _prepared(network: NetworkChoice, data: DataChoice) -> tuple[Task, Backbone]:
+    """Images and the network with its weights."""
     if network.weights is None and not network.pretrained:
         raise ValueError("weights: expected a file (--weights) or the known ones (--pretrained), got neither")
     described = _described(network)
     task = _task(network, data, described)
-    tell(task)
     if described is not None:
         network = replace(network, options={**described.options, **network.options})
-    model = network.build(len(task.classes), task.view.channels, other_classes=False)
+    return task, network.build(len(task.classes), task.view.channels, other_classes=False)
+
+
+def _measured(task: Task, model: Backbone, batch_size: int, engine: Engine | None) -> Measures:
     batches = task.loader(True, batch_size)
     with evaluation(model):
         if engine is None or engine.compile is None:
@@ -68,39 +90,14 @@ def run_evaluation(network: NetworkChoice, data: DataChoice, *, batch_size: int 
         return measure(engine.compile(model, batches.example()[0].shape), batches)
 
 
-@dataclass(frozen=True)
-class _Described:
-    """What training wrote beside the weights."""
-
-    model: str
-    options: dict[str, Any]
-    classes: list[str]
-    view: View
-
-    @classmethod
-    def read(cls, path: Path) -> _Described:
-        """Raises CheckpointError for a file that says something else."""
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            shown: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
-                                     for name, value in found["view"].items()}
-            return cls(str(found["model"]), dict(found["options"]), [str(name) for name in found["classes"]],
-                       View(**shown))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:  # ValueError: not UTF-8, not JSON
-            raise CheckpointError(f"{path}: not a description of a network: {error!r}") from error
-
-
-def _described(network: NetworkChoice) -> _Described | None:
-    path = RunFiles(Path(network.weights).parent).network if network.weights else None
-    if path is None or not path.is_file():
-        return None
-    described = _Described.read(path)
-    if described.model != network.model:
-        raise CheckpointError(f"{path}: the weights beside it are of {described.model}, not of {network.model}")
+def _described(network: NetworkChoice) -> Described | None:
+    described = Described.of(network.weights) if network.weights else None
+    if described is not None and described.model != network.model:
+        raise CheckpointError(f"{network.weights}: the weights are of {described.model}, not of {network.model}")
     return described
 
 
-def _task(network: NetworkChoice, data: DataChoice, described: _Described | None) -> Task:
+def _task(network: NetworkChoice, data: DataChoice, described: Described | None) -> Task:
     if data.is_fashion_mnist:
         if network.pretrained:
             raise ValueError(f"{network.model}: its known weights have ImageNet's classes, not Fashion-MNIST's")
