@@ -20,6 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import write_between
+
 import tinycnn
 from tinycnn.data import Scenes
 from tinycnn.detection import Finder
@@ -109,9 +111,7 @@ def main() -> None:
             results[name] = train(name, RUNS / name, arguments.workers) | latency(RUNS / name)
             write_json(RESULTS, results)
     if arguments.write:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+        write_between(PAGE, BEGIN, END, table(results))
     print(table(results))
 
 

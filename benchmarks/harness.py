@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -105,3 +106,9 @@ def _time(run: Callable[[], object]) -> float:
 def geometric_mean(values: list[float]) -> float:
     """The mean for ratios."""
     return statistics.geometric_mean(values)
+
+
+def write_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Put a table into a document, in place of what stands between two marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", encoding="utf-8")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import write_between
 from latency import multiply_adds
 
 import tinycnn
@@ -89,9 +90,7 @@ def main() -> None:
             results[name] = train(name, arguments.workers) | work(name)
             write_json(RESULTS, results)
     if arguments.write:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+        write_between(PAGE, BEGIN, END, table(results))
     print(table(results))
 
 

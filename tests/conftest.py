@@ -58,3 +58,21 @@ def run_python(tmp_path):
                               env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **environment})
 
     return run
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process: its exit code, and what it printed on stdout and stderr."""
+    import tinycnn
+    from tinycnn import cli
+
+    before = tinycnn.get_num_threads()
+
+    def command(*arguments):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as left:  # how argparse ends
+            code = left.code
+        return code, *capsys.readouterr()
+    yield command
+    tinycnn.set_num_threads(before)

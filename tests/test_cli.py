@@ -32,18 +32,6 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def run(capsys):
-    """Run a command in this process: its exit code, and what it printed on stdout and stderr."""
-    def command(*arguments):
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as left:  # how argparse ends
-            code = left.code
-        return code, *capsys.readouterr()
-    return command
-
-
-@pytest.fixture
 def classify(run, weights):
     return lambda *arguments: run("classify", *arguments, "--model", SMALL, "--weights", weights)
 

@@ -25,21 +25,6 @@ QUICK = ("--epochs", "2", "--batch-size", "8", "--lr", "0.05", "--size", "32")
 
 
 @pytest.fixture
-def run(capsys):
-    """Run a command in this process: its exit code, and what it printed on stdout and stderr."""
-    before = tinycnn.get_num_threads()
-
-    def command(*arguments):
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as left:  # how argparse ends
-            code = left.code
-        return code, *capsys.readouterr()
-    yield command
-    tinycnn.set_num_threads(before)
-
-
-@pytest.fixture
 def photos(tmp_path):
     pytest.importorskip("PIL", reason="pillow is not installed: no photo can be read")
     return write_folder(tmp_path / "photos")

@@ -5,8 +5,6 @@ from importlib.util import find_spec
 
 import pytest
 
-import tinycnn
-from tinycnn import cli
 from tinycnn.analysis import Peaks, comparing, machine
 from tinycnn.cli.compare import LIGHT
 from tinycnn.models import list_models
@@ -19,21 +17,6 @@ def unmeasured(tmp_path, monkeypatch):
     """Nothing is read from or kept in the user's directory, and the machine's peaks take no time."""
     monkeypatch.setenv("TINYCNN_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(machine, "measure", lambda threads: Peaks(threads, 1e11, 1e10))
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process: its exit code, and what it printed on stdout and stderr."""
-    before = tinycnn.get_num_threads()
-
-    def command(*arguments):
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as left:  # how argparse ends
-            code = left.code
-        return code, *capsys.readouterr()
-    yield command
-    tinycnn.set_num_threads(before)
 
 
 def refused(result, *words):
