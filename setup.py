@@ -1,7 +1,7 @@
 """Compiles the kernels: each unit of them, once for each instruction set and element type.
 
-A unit such as `eager/eager.pyx` becomes C once; that C file is compiled as `_eager_avx512_f32`, `_eager_avx512_f64`,
-`_eager_avx2_f32`, ... with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  Environment:
+A unit such as `eager/eager.pyx` becomes C once; that C file is compiled as `_eager_avx512_f32`, `_eager_avx2_f32`,
+`_eager_generic_f64`, ... with the flags of each, and `tinycnn._kernels.dispatch` picks one at import.  Environment:
 
   TINYCNN_BUILD_ISA=avx512,avx2   build these only (development: a third of the time)
   TINYCNN_ENGINE_F64=1            build the engine for float64 too: plans are then tested to 1e-9
