@@ -55,17 +55,16 @@ static inline int shares_cpu(Team *team, int t, int threads) {
     return 0;
 }
 
-/* At the beginning of a plan a thread that is on the CPU of another moves away.  Left there the two would take turns for
- * good: one sleeps whenever the other runs, so that the kernel sees no load to balance. */
+/* At the beginning of a plan a thread that is on the CPU of another moves away, and keeps off that CPU until it meets another
+ * thread on its own.  Left there the two would take turns for good: one sleeps whenever the other runs, so that the kernel
+ * sees no load to balance; and where the kernel wakes a thread beside its waker it would be back at the next plan. */
 static inline void team_spread(Team *team, int t, int threads) {
 #ifdef __linux__
-    cpu_set_t allowed, others;
-    if (!shares_cpu(team, t, threads) || t == 0 || sched_getaffinity(0, sizeof allowed, &allowed)) return;
-    others = allowed;
+    cpu_set_t others;
+    if (t == 0 || !shares_cpu(team, t, threads) || sched_getaffinity(getpid(), sizeof others, &others)) return;
     for (int i = 0; i < threads; i++)
         if (i != t && team->cpus[i] >= 0) CPU_CLR(team->cpus[i], &others);
     if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others)) return;
-    sched_setaffinity(0, sizeof allowed, &allowed);
     shares_cpu(team, t, threads);
 #endif
 }
