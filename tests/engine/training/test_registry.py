@@ -59,14 +59,15 @@ def error(pair, exact):
     return (total / size) ** 0.5
 
 
-@pytest.mark.parametrize("name", [*EVERYDAY, *[
-    pytest.param(*each.values, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
-def test_the_float32_plan_is_as_exact_as_the_tape(name):
-    """By the median of a few batches: where rounding takes an element over the threshold of a ReLU, it counts more."""
+@pytest.mark.parametrize(("name", "count"), [*[(name, 5) for name in EVERYDAY], *[
+    pytest.param(*each.values, 21, marks=pytest.mark.slow, id=f"{each.values[0]}-all") for each in MODELS]])
+def test_the_float32_plan_is_as_exact_as_the_tape(name, count):
+    """By the median of some batches: where rounding takes an element over the threshold of a ReLU, it counts 10 to 100
+    times as much.  In deep networks that happens to a third or half of the batches, on the tape as well."""
     pair, exact = (Pair(partial(built, name), losses.AuxiliaryLoss, momentum, dtype=dtype)
                    for dtype in (np.float32, np.float64))
     start, ratios = pair.planned.state_dict(), []
-    for x, target in batches(5, np.float32):
+    for x, target in batches(count, np.float32):
         for model in (pair.eager, pair.planned, exact.eager):
             model.load_state_dict(start)
         for optimizer in (*pair.optimizers, exact.optimizers[0]):

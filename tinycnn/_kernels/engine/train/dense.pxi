@@ -3,11 +3,13 @@
 
 
 cdef void fill_columns(const real *x, real *y, ix py, ix begin, ix end, ix count) noexcept nogil:
-    """A row of a frame of `count` columns, py apart: columns [begin, end) are vectors of x, the others 0."""
+    """A row of a frame of `count` columns, py apart: columns [begin, end) are vectors of x (NULL where there are none), the
+    others 0."""
     cdef ix i
     if py == VW:
         memset(y, 0, begin*VW*sizeof(real))
-        memcpy(y + begin*VW, x, (end - begin)*VW*sizeof(real))
+        if begin < end:
+            memcpy(y + begin*VW, x, (end - begin)*VW*sizeof(real))
         memset(y + end*VW, 0, (count - end)*VW*sizeof(real))
         return
     for i in range(count):

@@ -198,11 +198,11 @@ def dense_back_to_input(plan: TrainingBuilder, node: Node, parts: list[dense.Den
 
 # ---------------------------------------------------------------- Winograd
 def winograd_layer(plan: TrainingBuilder, node: Node, m: int) -> Iterator[None]:
-    """In tiles of m x m outputs, all three ways."""
+    """In tiles; on the way back of m x m outputs."""
     x, w = given(node, "x"), given(node, "w")
     conv = dense.Dense(as_map(x.shape), as_map(node.y.shape), node.attributes["window"], plan.at(w),
                        parameter(plan, node, "b"))
-    layer, z, y = winograd.Layer(conv, m), plan.lazy(x), new_map(plan, node.y)
+    layer, z, y = winograd.Layer(conv, winograd.FORWARD), plan.lazy(x), new_map(plan, node.y)
     sums = layer.sums(plan) if feeds_batch_norm(plan, node.y) else None
     winograd.forward(plan, layer, z, y.stores[0], sums)
     plan.place(node.y, y)
