@@ -71,6 +71,11 @@ def latency(out: Path) -> dict[str, float]:
     return {"ms": round(1e3 * statistics.median(times), 3)}
 
 
+def known() -> dict[str, Any]:
+    """The results that there are."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
 def table(results: dict[str, Any]) -> str:
     """The results as a page has them, the best first."""
     rows = ["| detector | AP | AP50 | AP75 | parameters | epochs | minutes (threads) | ms an image | date, commit |",
@@ -105,14 +110,13 @@ def main() -> None:
     if arguments.smoke:
         print(table(smoke(arguments.detectors, arguments.workers)))
         return
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in () if arguments.write else arguments.detectors:
-        if name not in results:
-            results[name] = train(name, RUNS / name, arguments.workers) | latency(RUNS / name)
-            write_json(RESULTS, results)
+        if name not in known():
+            result = train(name, RUNS / name, arguments.workers) | latency(RUNS / name)
+            write_json(RESULTS, known() | {name: result})  # others may have been written meanwhile
     if arguments.write:
-        write_between(PAGE, BEGIN, END, table(results))
-    print(table(results))
+        write_between(PAGE, BEGIN, END, table(known()))
+    print(table(known()))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python benchmarks/zoo.py                      train those that have no result yet; goes on where it was stopped
     python benchmarks/zoo.py ghostnet_100         only these
+    python benchmarks/zoo.py --latency            time the networks that have results again, one after the other
     python benchmarks/zoo.py --write              put the table of all results into docs/zoo.md
 
 Images are 28x28, grey; the first convolution has a stride of 1 (`stem_stride=1`), nothing else about the networks is
@@ -65,13 +66,19 @@ def work(name: str) -> dict[str, float]:
             "ms": round(1e3 * statistics.median(times), 3)}
 
 
+def known() -> dict[str, Any]:
+    """The results that there are."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
 def table(results: dict[str, Any]) -> str:
     """The results as a page has them, the most accurate first."""
-    rows = ["| network | test accuracy | parameters | multiply-adds | ms an image | s an epoch | date, commit |",
-            "|---|---|---|---|---|---|---|"]
+    rows = ["| network | test accuracy | parameters | multiply-adds | ms an image | s an epoch (threads) "
+            "| date, commit |", "|---|---|---|---|---|---|---|"]
     for name, r in sorted(results.items(), key=lambda item: -item[1]["accuracy"]):
         rows.append(f"| {name} | {100 * r['accuracy']:.2f} % | {r['parameters'] / 1e6:.2f} M | {r['macs'] / 1e6:.1f} M "
-                    f"| {r['ms']:.2f} | {r['seconds_per_epoch']:.0f} | {r['date']}, {r['commit']} |")
+                    f"| {r['ms']:.2f} | {r['seconds_per_epoch']:.0f} ({r['threads']}) "
+                    f"| {r['date']}, {r['commit']} |")
     return "\n".join(rows)
 
 
@@ -81,17 +88,19 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=LIGHT)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--latency", action="store_true", help="only time the networks that have results, again")
     parser.add_argument("--write", action="store_true", help="only put the table into docs/zoo.md")
     arguments = parser.parse_args()
     tinycnn.set_num_threads(arguments.threads)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in () if arguments.write else arguments.networks:
-        if name not in results:
-            results[name] = train(name, arguments.workers) | work(name)
-            write_json(RESULTS, results)
+    if arguments.latency:
+        write_json(RESULTS, {name: result | work(name) for name, result in known().items()})
+    for name in () if arguments.write or arguments.latency else arguments.networks:
+        if name not in known():
+            result = train(name, arguments.workers) | work(name)
+            write_json(RESULTS, known() | {name: result})  # others may have been written meanwhile
     if arguments.write:
-        write_between(PAGE, BEGIN, END, table(results))
-    print(table(results))
+        write_between(PAGE, BEGIN, END, table(known()))
+    print(table(known()))
 
 
 if __name__ == "__main__":
