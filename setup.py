@@ -32,8 +32,9 @@ ISAS = {
                "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]},
     "arm64": {"neon": []},
 }
-TYPES = {"f32": [], "f64": ["-DTINYCNN_DOUBLE", "-O2"]}  # float64 checks gradients: it need not be fast, but small
-OPTIMISE = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-semantic-interposition"]
+TYPES = {"f32": [], "f64": ["-DTINYCNN_DOUBLE", "-Os"]}  # float64 checks gradients: it need not be fast, but small
+OPTIMISE = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-semantic-interposition",
+            "-fno-asynchronous-unwind-tables"]  # which nothing here reads: C has no exceptions
 SHAPES = (  # in the generated C: inline functions of ours; what reads the arguments of a call; its body (generated.h)
     (re.compile(r"^static CYTHON_INLINE (?=.*__pyx_f_)", re.M), "static KERNEL_INLINE "),
     (re.compile(r"^static PyObject \*(?=__pyx_pw_)", re.M), "static CALL_SMALL PyObject *"),

@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import write_between
 
@@ -32,15 +32,41 @@ from tinycnn.training.results import RunFiles, write_json
 
 SIZE = 160
 BACKBONE = "shufflenet_v2_x1_0"
-RECIPE = DetectionRecipe(epochs=15, batch_size=32, optimizer="adamw", lr=2e-3, weight_decay=0.05, ema=0.998,
-                         augment="flip", test_every=5)
-DETECTORS: dict[str, tuple[DetectorChoice, DetectionRecipe]] = {
-    "ssdlite": (DetectorChoice("ssdlite", backbone=BACKBONE, size=SIZE, options={"strides": [8, 16, 32], "maps": 5}),
-                RECIPE),
-    "yolov3_tiny": (DetectorChoice("yolov3_tiny", backbone=BACKBONE, size=SIZE, fit_anchors=True,
-                                   options={"width": 0.5}), RECIPE),
-    "fcos": (DetectorChoice("fcos_fpn", backbone=BACKBONE, size=SIZE), RECIPE),
-    "nanodet_m": (DetectorChoice("nanodet_m", size=SIZE), RECIPE),
+FULL, BRIEF = 15, 8  # epochs; the latter to see that it learns
+RECIPE = DetectionRecipe(batch_size=32, optimizer="adamw", lr=2e-3, weight_decay=0.05, ema=0.998, augment="flip",
+                         test_every=5)
+
+
+class Entry(NamedTuple):
+    """A detector that is trained: its registered name, for how many epochs, and what it is built with."""
+
+    model: str
+    epochs: int
+    size: int = SIZE
+    backbone: str | None = BACKBONE
+    fit_anchors: bool = False
+    options: dict[str, Any] | None = None
+
+    def choice(self) -> DetectorChoice:
+        """As trainings are told."""
+        return DetectorChoice(self.model, backbone=self.backbone, size=self.size, fit_anchors=self.fit_anchors,
+                              options=self.options or {})
+
+
+DETECTORS = {
+    "ssdlite": Entry("ssdlite", FULL, options={"strides": [8, 16, 32], "maps": 5}),
+    "yolov3_tiny": Entry("yolov3_tiny", FULL, fit_anchors=True, options={"width": 0.5}),
+    "fcos": Entry("fcos_fpn", FULL),
+    "nanodet_m": Entry("nanodet_m", FULL, backbone=None),
+    "yolov1": Entry("yolov1", BRIEF, size=224),
+    "yolov2": Entry("yolov2", BRIEF, fit_anchors=True, options={"width": 128}),
+    "yolov3": Entry("yolov3", BRIEF, fit_anchors=True, options={"width": 0.25}),
+    "yolov4": Entry("yolov4", BRIEF, fit_anchors=True, options={"width": 0.25}),
+    "retinanet": Entry("retinanet_fpn", BRIEF),
+    "atss": Entry("atss_fpn", BRIEF),
+    "gfl": Entry("gfl_fpn", BRIEF),
+    "refinedet": Entry("refinedet", BRIEF, size=192),
+    "efficientdet_d0": Entry("efficientdet_d0", BRIEF, size=128, backbone=None),
 }
 SMOKE_IMAGES, SMOKE_EPOCHS = 64, 2
 CALLS = 100  # timed
@@ -51,9 +77,9 @@ BEGIN, END = "<!-- results: python benchmarks/detectors.py --write -->", "<!-- e
 
 def train(name: str, out: Path, workers: int, limit: int | None = None, epochs: int | None = None) -> dict[str, Any]:
     """The result of a run, which goes on where it was stopped."""
-    choice, recipe = DETECTORS[name]
-    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-    return run_detector_training(choice, DetectionChoice("scenes", scene_size=SIZE, limit=limit), recipe, out,
+    entry = DETECTORS[name]
+    recipe = replace(RECIPE, epochs=entry.epochs if epochs is None else epochs)
+    return run_detector_training(entry.choice(), DetectionChoice("scenes", scene_size=SIZE, limit=limit), recipe, out,
                                  engine=Engine(tinycnn.compile_training_step, tinycnn.compile), workers=workers,
                                  resume=RunFiles(out).checkpoint.exists())
 
