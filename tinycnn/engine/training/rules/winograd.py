@@ -23,8 +23,9 @@ FEW_TILES = 160  # of a layer, up to which one strip holds them all
 STRIP = 1 << 20  # bytes of a strip's points, of inputs and of a panel of outputs; where kernels take no more,
 LONG_STRIP = 3 << 19  # and where they do, and come from further away for each strip
 SHORTEST = 24  # tiles of a strip: products of fewer pixels wait for their weights
-FORWARD = 2  # outputs down and across a tile, forward: F(4x4, 3x3) errs twice as much as the plain sum, and takes so many
-# values over a ReLU's threshold that deep networks' gradients err up to 30 times as much.  On the way back nothing is cut.
+# Outputs down and across a tile, forward: F(4x4, 3x3) errs twice as much as the plain sum, and takes so many values over a
+# ReLU's threshold that deep networks' gradients err up to 30 times as much.  On the way back nothing is cut off.
+FORWARD = 2
 KERNEL_POINT, TILE_POINT = 4, 5  # multiply-adds in the time that a transform takes for an element of a place
 DIRECT = 0.9  # of the multiply-adds of the plain sum must be saved at least
 BAND_POINTS = 1 << 20  # bytes of a band's points, of a gradient of weights
@@ -89,8 +90,9 @@ class Tiles:
 
 
 def tile(x: tuple[int, ...], y: tuple[int, ...], window: Any, groups: int) -> int:
-    """Outputs down and across a tile on the way back, 2 or 4; 0 where the plain sum is better, forward as well. The choice
-    depends on shapes alone.
+    """Outputs down and across a tile on the way back, 2 or 4; 0 where the plain sum is better, forward as well.
+
+    The choice depends on shapes alone.
 
     window: an ops.geometry.Window.
     """
