@@ -23,8 +23,8 @@ FEW_TILES = 160  # of a layer, up to which one strip holds them all
 STRIP = 1 << 20  # bytes of a strip's points, of inputs and of a panel of outputs; where kernels take no more,
 LONG_STRIP = 3 << 19  # and where they do, and come from further away for each strip
 SHORTEST = 24  # tiles of a strip: products of fewer pixels wait for their weights
-# Outputs down and across a tile, forward: F(4x4, 3x3) errs twice as much as the plain sum, and takes so many values over a
-# ReLU's threshold that deep networks' gradients err up to 30 times as much.  On the way back nothing is cut off.
+# Outputs down and across a tile, forward.  F(4x4, 3x3) errs twice as much as the plain sum and takes so many values
+# over a ReLU's threshold that deep networks' gradients err up to 30 times as much.  On the way back nothing is cut off.
 FORWARD = 2
 KERNEL_POINT, TILE_POINT = 4, 5  # multiply-adds in the time that a transform takes for an element of a place
 DIRECT = 0.9  # of the multiply-adds of the plain sum must be saved at least
