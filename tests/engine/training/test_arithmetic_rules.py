@@ -4,11 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from kernel_rows import DTYPES
-from test_element_rules import assert_as_accurate, assert_same, image, numbers, uneven, weighted
+from test_element_rules import assert_as_accurate, assert_same, assert_same_bits, image
 
 from tinycnn import functional as F
-from tinycnn import nn, optim
-from tinycnn.engine.training import compile_training_step
+from tinycnn import nn
 
 
 class Scaled(nn.Module):
@@ -74,17 +73,7 @@ def test_a_number_that_nothing_else_needs_a_gradient_for():
 
 @pytest.mark.parametrize("make", [Fused, lambda: Scaled(WAYS["over"], ())], ids=["fused", "over"])
 def test_the_same_bits_for_any_number_of_threads(make):
-    x, found = image(2, 3, 31, 30).astype("f"), []
-    for threads in (1, 2, 3):
-        model = uneven(make(), np.float32)
-        target = image(2, 17, 31, 30, seed=1).astype("f")
-        step = compile_training_step(model, weighted, optim.SGD(model.parameters(), lr=1e-3), (x, target),
-                                     threads=threads, keep_grads=True)
-        found.append((step(x, target), numbers(model)))
-    for loss, other in found[1:]:
-        assert loss == found[0][0]
-        for name, value in other.items():
-            np.testing.assert_array_equal(value, found[0][1][name], err_msg=name)
+    assert_same_bits(make, image(2, 3, 31, 30))
 
 
 def test_as_accurate_as_the_tape():

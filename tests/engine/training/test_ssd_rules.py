@@ -4,11 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from kernel_rows import DTYPES, Memory, close, dtypes, eager, noise
-from test_element_rules import assert_as_accurate, assert_same, image, numbers, uneven, weighted
+from test_element_rules import assert_as_accurate, assert_same, assert_same_bits, image
 
 from tinycnn import functional as F
-from tinycnn import nn, optim
-from tinycnn.engine.training import compile_training_step
+from tinycnn import nn
 
 EPS = 1e-10
 
@@ -99,16 +98,7 @@ def test_groups_run_on_the_tape():
 
 @pytest.mark.parametrize("make", [lambda: Lengths(17, True, True), lambda: Enlarged(17, 20, 4, 2, padding=1)])
 def test_the_same_bits_for_any_number_of_threads(make):
-    x, found = image(2, 3, 19, 18).astype("f"), []
-    for threads in (1, 2, 3):
-        model = uneven(make(), np.float32)
-        target = image(*uneven(make(), np.float32)(x).shape, seed=1).astype("f")
-        step = compile_training_step(model, weighted, optim.SGD(model.parameters(), lr=1e-3), (x, target),
-                                     threads=threads, keep_grads=True)
-        found.append({"loss": step(x, target), **numbers(model)})
-    for other in found[1:]:
-        for name, value in other.items():
-            np.testing.assert_array_equal(value, found[0][name], err_msg=name)
+    assert_same_bits(make, image(2, 3, 19, 18))
 
 
 def test_as_accurate_as_the_tape():
