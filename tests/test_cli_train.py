@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from photos import CLASSES, break_folder, write_folder
-from test_datasets import write_split
+from test_datasets import write_few
 
 import tinycnn
 from tinycnn import cli, load, models
@@ -33,11 +33,7 @@ def photos(tmp_path):
 @pytest.fixture
 def fashion(tmp_path):
     """A few images and labels in the files of Fashion-MNIST."""
-    rng = np.random.default_rng(0)
-    for part, n in (("train", 40), ("test", 20)):
-        write_split(tmp_path / "fashion", part, rng.integers(0, 256, (n, 28, 28), np.uint8),
-                    (np.arange(n) % 10).astype(np.uint8))
-    return tmp_path / "fashion"
+    return write_few(tmp_path / "fashion", test=20)
 
 
 @pytest.fixture

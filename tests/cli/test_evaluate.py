@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from test_datasets import write_split
+from test_datasets import write_few
 from tiny_files import command
 
 import tinycnn
@@ -32,10 +32,7 @@ def files(tmp_path):
 @pytest.fixture
 def run(tmp_path, capsys):
     """Run the command on a few images."""
-    write_split(tmp_path / "fashion", "train")
-    rng = np.random.default_rng(0)
-    write_split(tmp_path / "fashion", "test", rng.integers(0, 256, (20, 28, 28), np.uint8),
-                (np.arange(20) % 10).astype(np.uint8))
+    write_few(tmp_path / "fashion", test=20)
     before = tinycnn.get_num_threads()
     yield lambda *arguments: command(capsys, "evaluate", "--data", "fashion-mnist", "--data-root",
                                      tmp_path / "fashion", "--threads", "1", *arguments)

@@ -3,9 +3,8 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-from test_datasets import write_split
+from test_datasets import write_few
 from tiny_files import command
 
 import tinycnn
@@ -23,10 +22,7 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(netadapt_latency, "measure_part", lambda part, threads: threads * sum(
         a * b for a, b in pairwise(part.channels)) / 1e3)
     monkeypatch.setattr(netadapt_latency.LatencyTable, "network", lambda self, model, shape: 2.5)
-    rng = np.random.default_rng(0)
-    for part, n in (("train", 40), ("test", 10)):
-        write_split(tmp_path / "fashion", part, rng.integers(0, 256, (n, 28, 28), np.uint8),
-                    (np.arange(n) % 10).astype(np.uint8))
+    write_few(tmp_path / "fashion")
     before = tinycnn.get_num_threads()
     yield lambda *arguments: command(capsys, "netadapt", "--data-root", tmp_path / "fashion", "--size", "8", *arguments)
     tinycnn.set_num_threads(before)

@@ -22,6 +22,15 @@ def write_split(directory, split="test", images=None, labels=None):
     return images, labels
 
 
+def write_few(directory, train=40, test=10):
+    """Files of both splits, of so many images, with all labels in turn; the directory."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", train), ("test", test)):
+        write_split(directory, split, rng.integers(0, 256, (count, 28, 28), np.uint8),
+                    (np.arange(count) % 10).astype(np.uint8))
+    return directory
+
+
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path, monkeypatch):
     """No data set is installed and the home is empty."""

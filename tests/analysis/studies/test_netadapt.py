@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_datasets import write_split
+from test_datasets import write_few
 
 from tinycnn import load, models, save
 from tinycnn.analysis.studies import netadapt_tuning
@@ -37,11 +37,7 @@ class MadeUp:
 @pytest.fixture
 def data(tmp_path):
     """A few images in the files of Fashion-MNIST."""
-    rng = np.random.default_rng(0)
-    for part, n in (("train", 40), ("test", 10)):
-        write_split(tmp_path / "fashion", part, rng.integers(0, 256, (n, 28, 28), np.uint8),
-                    (np.arange(n) % 10).astype(np.uint8))
-    return DataChoice("fashion-mnist", str(tmp_path / "fashion"), size=8)
+    return DataChoice("fashion-mnist", str(write_few(tmp_path / "fashion")), size=8)
 
 
 @pytest.fixture
