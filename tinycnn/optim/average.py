@@ -12,16 +12,17 @@ from .flat import Flat
 
 
 class ExponentialMovingAverage:
-    """Running means of a model's parameters: after each step of the optimiser a = decay a + (1 - decay) p.
+    """Running means of a model's parameters and buffers: after each step of the optimiser a = decay a + (1 - decay) p.
 
     Call `update` after each step; `with average.averaged():` evaluates or saves the model with the averages in the
-    place of its weights.  Buffers (running statistics) are not averaged but copied, for they are means already.
+    place of its weights.  Running statistics are averaged like weights: those of the last batches alone belong to other
+    weights than the averages.  Integers (`num_batches_tracked`) are copied.
     warmup: the decay is min(decay, (1 + n) / (10 + n)) after n updates, so that early averages forget where they began.
 
     `averages` maps names of parameters and buffers to arrays.  Raises ValueError for a decay outside [0, 1).
 
     Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; with this decay and warm-up:
-    TensorFlow's documentation of ExponentialMovingAverage.
+    TensorFlow's documentation of ExponentialMovingAverage.  Statistics too: Tan and Le's code of EfficientNet.
 
     >>> from tinycnn import nn
     >>> model = nn.Linear(1, 1)
@@ -57,8 +58,10 @@ class ExponentialMovingAverage:
         """Take in the weights as they are now."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
         together = []
-        for name, p in self.model.named_parameters():
-            if self.flat is not None and self.flat.start(p.data) is not None:
+        for name, p in (*self.model.named_parameters(), *self.model.named_buffers()):
+            if p.data.dtype.kind != "f":
+                self.averages[name][...] = p.data
+            elif self.flat is not None and self.flat.start(p.data) is not None:
                 self.flat.adopt("average", p.data, self.averages, name, p.data)
                 together.append(p.data)
             else:
@@ -67,8 +70,6 @@ class ExponentialMovingAverage:
         if self.flat is not None and together:
             kernel = kernels(self.flat.memory.dtype).average_update
             kernel(self.flat.like("average"), self.flat.memory, 1 - decay, self.flat.spans(together))
-        for name, buffer in self.model.named_buffers():
-            self.averages[name][...] = buffer.data
         self.updates += 1
 
     @contextmanager
