@@ -4,6 +4,7 @@
     python benchmarks/detectors.py nanodet_m        only these
     python benchmarks/detectors.py --smoke          a minute, to see that it works; nothing is kept
     python benchmarks/detectors.py --write          put the table of all results into docs/detection.md
+    python benchmarks/detectors.py --ship           the smallest one's weights into the package, a scene into examples/
 
 8,000 scenes of 160x160 pixels to train on, 1,000 with other garments to test with.  AP is that of the last epoch, which
 nothing was chosen by.  Latency: one image, compiled, one thread, with decoding and suppression.  Runs are kept in
@@ -24,7 +25,10 @@ from harness import write_between
 
 import tinycnn
 from tinycnn.data import Scenes
-from tinycnn.detection import Finder
+from tinycnn.data.images import save_image
+from tinycnn.detection import Finder, read_detector, save_detector
+from tinycnn.detection.files import load_into
+from tinycnn.detection.finder import SHIPPED
 from tinycnn.training.detection_jobs import DetectionChoice, DetectorChoice, run_detector_training
 from tinycnn.training.detection_recipe import DetectionRecipe
 from tinycnn.training.engines import Engine
@@ -58,6 +62,7 @@ DETECTORS = {
     "yolov3_tiny": Entry("yolov3_tiny", FULL, fit_anchors=True, options={"width": 0.5}),
     "fcos": Entry("fcos_fpn", FULL),
     "nanodet_m": Entry("nanodet_m", FULL, backbone=None),
+    "nanodet_m_x0_5": Entry("nanodet_m", FULL, backbone="shufflenet_v2_x0_5"),
     "yolov1": Entry("yolov1", BRIEF, size=224),
     "yolov2": Entry("yolov2", BRIEF, fit_anchors=True, options={"width": 128}),
     "yolov3": Entry("yolov3", BRIEF, fit_anchors=True, options={"width": 0.25}),
@@ -68,6 +73,9 @@ DETECTORS = {
     "refinedet": Entry("refinedet", BRIEF, size=192),
     "efficientdet_d0": Entry("efficientdet_d0", BRIEF, size=128, backbone=None),
 }
+SMALLEST = "nanodet_m_x0_5"  # comes with the package
+SCENE, SCENE_SIZE = 21, 320  # of the test split; larger than it is looked at, so that the names drawn can be read
+PHOTO = Path(__file__).parents[1] / "examples" / "images" / "scene.png"
 SMOKE_IMAGES, SMOKE_EPOCHS = 64, 2
 CALLS = 100  # timed
 RUNS, RESULTS = Path("runs/detectors"), Path(__file__).parent / "results" / "detection.json"
@@ -95,6 +103,17 @@ def latency(out: Path) -> dict[str, float]:
         times.append(time.perf_counter() - start)
     tinycnn.set_num_threads(before)
     return {"ms": round(1e3 * statistics.median(times), 3)}
+
+
+def ship() -> None:
+    """What comes with tinycnn: a detector, as float16, and a scene for it."""
+    weights = RunFiles(RUNS / SMALLEST).weights
+    state, description = read_detector(weights)
+    detector = description.build()
+    load_into(detector, state, weights)
+    SHIPPED.parent.mkdir(exist_ok=True)
+    save_detector(SHIPPED, detector, description, half=True)
+    save_image(PHOTO, Scenes("test", SCENE_SIZE)[SCENE].image)
 
 
 def known() -> dict[str, Any]:
@@ -131,10 +150,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--smoke", action="store_true", help="a few scenes for each; nothing is kept")
     parser.add_argument("--write", action="store_true", help="only put the table into docs/detection.md")
+    parser.add_argument("--ship", action="store_true", help="only put the smallest one into the package")
     arguments = parser.parse_args()
     tinycnn.set_num_threads(arguments.threads)
     if arguments.smoke:
         print(table(smoke(arguments.detectors, arguments.workers)))
+        return
+    if arguments.ship:
+        ship()
         return
     for name in () if arguments.write else arguments.detectors:
         if name not in known():
