@@ -118,6 +118,6 @@ def test_published_accuracies_are_torchvisions():
     from torchvision_oracle import import_torchvision
     torchvision = import_torchvision()
     assert TOP1.keys() <= WEIGHTS.keys()
-    for name, percent in TOP1.items():
+    for name in TOP1.keys() - {f"efficientnet_lite{i}" for i in range(3)}:  # those are not in torchvision
         [theirs] = [w for w in torchvision.models.get_model_weights(name) if w.url.endswith(WEIGHTS[name].file)]
-        assert theirs.meta["_metrics"]["ImageNet-1K"]["acc@1"] == percent
+        assert theirs.meta["_metrics"]["ImageNet-1K"]["acc@1"] == TOP1[name]

@@ -11,4 +11,6 @@ TOP1 = {  # torchvision's documentation of each file that `published.WEIGHTS` na
     "shufflenet_v2_x1_5": 72.996, "shufflenet_v2_x2_0": 76.23, "squeezenet1_0": 58.092, "squeezenet1_1": 58.178,
     "vgg11": 69.02, "vgg11_bn": 70.37, "vgg13": 69.928, "vgg13_bn": 71.586, "vgg16": 71.592, "vgg16_bn": 73.36,
     "vgg19": 72.376, "vgg19_bn": 74.218,
+    # The checkpoints in TensorFlow that these were converted from: github.com/tensorflow/tpu, efficientnet/lite.
+    "efficientnet_lite0": 75.1, "efficientnet_lite1": 76.7, "efficientnet_lite2": 77.6,
 }
