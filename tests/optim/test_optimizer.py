@@ -120,6 +120,14 @@ def test_a_parameter_that_is_no_contiguous_array(make):
     np.testing.assert_array_equal(whole[:, 1::2], untouched)
 
 
+def test_data_that_is_no_array_is_refused():
+    """A NumPy scalar could not be moved in place: the step would be lost in silence."""
+    p = Tensor(np.ones(()), requires_grad=True)
+    p.data, p.grad = np.float64(3), np.ones(())
+    with pytest.raises(TypeError, match="the data of a parameter must be an array.*got float64"):
+        SGD([p], 0.1).step()
+
+
 @pytest.mark.parametrize("grad", [np.ones((3, 2), np.float32), np.ones((2, 3))], ids=["shape", "type"])
 def test_a_gradient_that_does_not_fit_is_refused(grad):
     p = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
