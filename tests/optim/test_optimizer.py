@@ -124,7 +124,7 @@ def test_data_that_is_no_array_is_refused():
     """A NumPy scalar could not be moved in place: the step would be lost in silence."""
     p = Tensor(np.ones(()), requires_grad=True)
     p.data, p.grad = np.float64(3), np.ones(())
-    with pytest.raises(TypeError, match="the data of a parameter must be an array.*got float64"):
+    with pytest.raises(TypeError, match=r"the data of a parameter must be an array.*got float64"):
         SGD([p], 0.1).step()
 
 

@@ -110,8 +110,8 @@ class Optimizer:
         """One parameter, in place, by one call of the kernel on flat arrays."""
         p, g = parameter.data, parameter.grad
         if not isinstance(p, np.ndarray):
-            raise TypeError(f"{type(self).__name__}: the data of a parameter must be an array, which is moved in place, "
-                            f"got {type(p).__name__}")
+            raise TypeError(f"{type(self).__name__}: the data of a parameter must be an array, which is moved in "
+                            f"place, got {type(p).__name__}")
         if g.shape != p.shape or g.dtype != p.dtype:
             raise ValueError(f"{type(self).__name__}: the gradient of a parameter of shape {p.shape}, {p.dtype}, has "
                              f"shape {g.shape}, {g.dtype}")
