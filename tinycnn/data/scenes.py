@@ -114,13 +114,17 @@ def ground(rng: np.random.Generator, size: int) -> np.ndarray:
     cells = int(rng.integers(3, 8))
     colours = rng.uniform(0.2, 0.7, 3) + rng.uniform(-PATCHY, PATCHY, (cells, cells, 3))
     across = stretch(cells, size)
-    patches = across @ (across @ colours.astype(np.float32).reshape(cells, -1)).reshape(size, cells, 3)
+    patches = (across @ colours.astype(np.float32).reshape(cells, -1)).reshape(size, cells, 3)
+    patches = (across @ patches.swapaxes(0, 1).reshape(cells, -1)).reshape(size, size, 3)  # one product, not one a row
     angle, phase = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
     steps = np.arange(size) * 2 * np.pi / rng.uniform(5, 30)
-    down, right = (np.exp(1j * x).astype(np.complex64) for x in (np.sin(angle) * steps + phase, np.cos(angle) * steps))
-    stripes, grain = (down[:, None] * right).imag, rng.standard_normal((size, size), np.float32)
-    texture = rng.uniform(0, 0.1) * stripes + rng.uniform(0.01, 0.05) * grain
-    return patches + texture[..., None].astype(np.float32)
+    y, x = np.sin(angle) * steps + phase, np.cos(angle) * steps  # sin(y + x) by its addition theorem: a product
+    down, right = np.stack([np.sin(y), np.cos(y)], 1), np.stack([np.cos(x), np.sin(x)])
+    stripes = down.astype(np.float32) @ right.astype(np.float32)
+    grain = rng.standard_normal((size, size), np.float32)
+    texture = np.float32(rng.uniform(0, 0.1)) * stripes + np.float32(rng.uniform(0.01, 0.05)) * grain
+    patches += texture[..., None]
+    return patches
 
 
 @cache
