@@ -112,7 +112,7 @@ def peak_memory(engine: str, name: str, batch: int, size: int) -> int:
 import tinycnn
 from tinycnn import losses, models, optim
 model = models.create_model(name)
-step = tinycnn.compile_training_step(model, losses.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=1e-3,
+step = tinycnn.compile_training_step(model, losses.AuxiliaryLoss(), optim.SGD(model.parameters(), lr=1e-3,
                                      momentum=0.9), (x, labels))
 """
     else:
