@@ -1,13 +1,13 @@
 """Pointwise layers: products over pixels, forward and back (`_kernels/engine/train/layer.pxi`, `layer_back.pxi`)."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...layout import Placed, Storage, blocks
+from ...layout import Part, Placed, Storage, blocks
 from ..values import Lazy, LazyGradient, Sums
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ LARGE = 1 << 18  # weights from which they do so as well: strips would fetch the
 LANES = 8  # partial sums of a gradient of weights, at most: as many threads have a share
 PANEL = 3  # blocks of the widest panel
 CHUNK = 1 << 16  # sums of a gradient of weights that stay in the second cache
+HEAVY = 1 << 21  # weights of a product that are packed at a time: VGG's classifier would take as much again as it has
 TILE_PIXELS = 128  # pixels of a strip whose inputs, a panel of them, stay in the first cache
 COEFFICIENTS = 4  # vectors per block of a lazy value's
 
@@ -80,6 +81,14 @@ def packed_bias(plan: TrainingBuilder, at: int | None, columns: int) -> Storage 
     return -1 if at is None else packed(plan, at, columns, 1)
 
 
+def shares(plan: TrainingBuilder, columns: int, k: int, whole: bool) -> Iterator[tuple[int, int]]:
+    """The first and the number of columns that a product of k terms computes at a time; whole: all of them."""
+    panels = plan.threads * PANEL * plan.width  # each thread has one to compute
+    most = columns if whole else max(HEAVY // (k * panels), 1) * panels
+    for first in range(0, columns, most):
+        yield first, min(most, columns - first)
+
+
 # ---------------------------------------------------------------- forward
 def channels(plan: TrainingBuilder, count: int, step: int) -> Any:
     """A table of where so many channels lie, of blocks that are `step` apart."""
@@ -90,15 +99,16 @@ def channels(plan: TrainingBuilder, count: int, step: int) -> Any:
 def forward(plan: TrainingBuilder, layer: Layer, x: Lazy, y: Storage, sums: Storage | None) -> None:
     """y = x w + b; and the sums of its strips."""
     width, n = plan.width, layer.strip
-    weights, bias = packed(plan, layer.w, layer.outputs, layer.inputs, taps=layer.inputs), packed_bias(
-        plan, layer.b, layer.outputs)
     inputs = 0 if x.coefficients is None else blocks(layer.inputs, width)
-    plan.emit_into(y, kind="layer", **product_fields(plan, layer, layer.inputs, layer.outputs), w=weights, b=bias,
-                   x=x.raw, **applied(x), ys=layer.pixels * width,
-                   off=channels(plan, layer.inputs, (n if inputs else layer.pixels) * width),
-                   soff=fetched(plan, layer, layer.inputs),
-                   t=plan.scratch(plan.threads * (inputs + PANEL) * n * width), sums=-1 if sums is None else sums,
-                   reads=[x.raw, x.coefficients, weights, bias, sums])
+    for first, count in shares(plan, layer.outputs, layer.inputs, sums is not None or not layer.few):
+        weights = packed(plan, layer.w + first * layer.inputs, count, layer.inputs, taps=layer.inputs)
+        bias = packed_bias(plan, None if layer.b is None else layer.b + first, count)
+        plan.emit_into(Part(y, first * layer.pixels), kind="layer", **product_fields(plan, layer, layer.inputs, count),
+                       w=weights, b=bias, x=x.raw, **applied(x), ys=layer.pixels * width,
+                       off=channels(plan, layer.inputs, (n if inputs else layer.pixels) * width),
+                       soff=fetched(plan, layer, layer.inputs),
+                       t=plan.scratch(plan.threads * (inputs + PANEL) * n * width), sums=-1 if sums is None else sums,
+                       reads=[x.raw, x.coefficients, weights, bias, sums])
 
 
 def fetched(plan: TrainingBuilder, layer: Layer, count: int) -> Any:
@@ -134,6 +144,11 @@ class Target:
     add: Placed | None = None
     gate: Lazy | None = None
     sums: Storage | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the gradient and nothing else."""
+        return self.add is None and self.gate is None and self.sums is None
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -190,11 +205,13 @@ def add_lanes(plan: TrainingBuilder, layer: Layer, lanes: int, partial: Storage,
 
 def back_to_input(plan: TrainingBuilder, layer: Layer, gy: Placed, into: Target) -> None:
     """gx of a layer of few pixels."""
-    weights, width = packed_back(plan, layer), plan.width
-    plan.emit_into(into.y, kind="layer", **product_fields(plan, layer, layer.outputs, layer.inputs), **into.fields,
-                   w=weights, b=-1, x=gy, soff=-1, ys=layer.pixels * width,
-                   off=channels(plan, layer.outputs, layer.pixels * width),
-                   t=plan.scratch(plan.threads * PANEL * layer.strip * width), reads=[gy, weights, *into.reads])
+    width = plan.width
+    for first, count in shares(plan, layer.inputs, layer.outputs, not into.plain):
+        weights = packed(plan, layer.w + first, count, 1, h=layer.outputs, xrow=layer.inputs)
+        plan.emit_into(Part(into.y, first * layer.pixels), kind="layer", **into.fields,
+                       **product_fields(plan, layer, layer.outputs, count), w=weights, b=-1, x=gy, soff=-1,
+                       ys=layer.pixels * width, off=channels(plan, layer.outputs, layer.pixels * width),
+                       t=plan.scratch(plan.threads * PANEL * layer.strip * width), reads=[gy, weights, *into.reads])
 
 
 def rows_of_pixels(pixels: int, most: int = 256) -> int:
