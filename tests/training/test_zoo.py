@@ -25,7 +25,7 @@ def test_a_family_learns(name, tmp_path):
     tinycnn.manual_seed(0)
     model = models.create_model(name, num_classes=10, in_chans=1, stem_stride=small,
                                 **facts.light)
-    recipe = Recipe(epochs=EPOCHS, batch_size=50, optimizer="adamw", lr=1e-3, clip=1.0)
+    recipe = Recipe(epochs=EPOCHS, batch_size=20, optimizer="adamw", lr=1e-3, clip=1.0)
     result = train_classifier(model, task, recipe, tmp_path, progress=False,
                               engine=Engine(tinycnn.compile_training_step, tinycnn.compile))
     losses = [row["loss"] for row in tinycnn.training.read_log(tmp_path / "log.csv")]
