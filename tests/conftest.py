@@ -31,6 +31,14 @@ def pytest_report_header() -> str:
     return f"tinycnn {tinycnn.__version__} ({', '.join(built())}; in use: {ISA}) from {Path(tinycnn.__file__).parent}"
 
 
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of small photos by class."""
+    pytest.importorskip("PIL", reason="pillow is not installed: no photo can be read")
+    from photos import write_folder
+    return write_folder(tmp_path / "photos")
+
+
 @pytest.fixture(params=available())
 def isa(request):
     """Each instruction set that is built, in use while the test runs."""

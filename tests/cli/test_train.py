@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photos import CLASSES, break_folder, write_folder
+from photos import CLASSES, break_folder
 from test_datasets import write_few
 
 import tinycnn
@@ -22,12 +22,6 @@ from tinycnn.training import read_log
 
 SMALL = "mobilenetv1_025"
 QUICK = ("--epochs", "2", "--batch-size", "8", "--lr", "0.05", "--size", "32")
-
-
-@pytest.fixture
-def photos(tmp_path):
-    pytest.importorskip("PIL", reason="pillow is not installed: no photo can be read")
-    return write_folder(tmp_path / "photos")
 
 
 @pytest.fixture

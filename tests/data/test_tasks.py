@@ -10,12 +10,6 @@ VIEW = tasks.View(16, 3, (0.5,) * 3, (0.25,) * 3, resize=18)
 
 
 @pytest.fixture
-def photos(tmp_path):
-    pytest.importorskip("PIL", reason="pillow is not installed: no photo can be read")
-    return write_folder(tmp_path / "photos")
-
-
-@pytest.fixture
 def fashion(tmp_path):
     for part in ("train", "test"):
         write_split(tmp_path, part)

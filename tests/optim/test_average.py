@@ -121,3 +121,11 @@ def test_refusals():
 def test_the_kernel_refuses(isa):
     with use(isa), pytest.raises(ValueError, match="average_update: y and x must have one length"):
         kernels(np.dtype("f")).average_update(np.zeros(3, "f"), np.zeros(2, "f"), 0.5)
+
+
+def test_a_buffer_without_elements():
+    model = nn.Linear(2, 3)
+    model.register_buffer("nothing", np.zeros((0, 4), np.float32))
+    average = ExponentialMovingAverage(model, decay=0.5)
+    average.update()
+    assert average.averages["nothing"].shape == (0, 4)

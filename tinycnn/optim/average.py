@@ -59,7 +59,7 @@ class ExponentialMovingAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
         together = []
         for name, p in (*self.model.named_parameters(), *self.model.named_buffers()):
-            if p.data.dtype.kind != "f":
+            if p.data.dtype.kind != "f" or not p.data.size:
                 self.averages[name][...] = p.data
             elif self.flat is not None and self.flat.start(p.data) is not None:
                 self.flat.adopt("average", p.data, self.averages, name, p.data)
