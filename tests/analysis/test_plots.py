@@ -30,6 +30,17 @@ def test_a_picture_of_networks(tmp_path):
     assert (tmp_path / "s.png").read_bytes().startswith(PNG)
 
 
+def test_names_of_networks_near_each_other_stand_apart(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
+    near = [plots.Point("mobilenet_v2", 301, 12.3), plots.Point("mnasnet_a1", 312, 12.5),
+            plots.Point("mnasnet1_0", 314, 11.9), plots.Point("efficientnet_lite0", 385, 12.6)]
+    plots.scatter([plots.Point("far", 40, 1.7), *near], tmp_path / "s.png", ("x", "y"), "title")
+    boxes = [text.get_window_extent() for text in figures[0].axes[0].texts]
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 def test_the_front():
     points = [plots.Point(*p) for p in (("a", 2, 5), ("b", 1, 5), ("c", 3, 4), ("d", 3, 9), ("e", 3, 8))]
     assert [p.name for p in plots.pareto_front(points)] == ["b", "d"]

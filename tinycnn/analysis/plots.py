@@ -17,6 +17,9 @@ OTHER = "#4d4d4d"
 DOTS = 150  # to an inch
 DOT = 40  # area of the smallest point
 NAMED = 6  # points that carry their layer's name: those that take longest
+PLACES = (  # of a name beside its point: points of an inch, and where it begins; the first that is free is taken
+    (6, 4, "left"), (6, -10, "left"), (-6, 4, "right"), (-6, -10, "right"), (0, 9, "center"), (0, -15, "center"),
+    (12, 14, "left"), (12, -20, "left"), (-12, 14, "right"), (-12, -20, "right"))
 
 
 class Point(NamedTuple):
@@ -121,14 +124,37 @@ def scatter(points: Sequence[Point], path: str | os.PathLike[str], labels: tuple
     if front:
         best = pareto_front(points)
         axes.step([p.x for p in best], [p.y for p in best], where="post", color=COLOURS["move"], lw=1.2)
-    for point in points:
-        axes.annotate(point.name, (point.x, point.y), textcoords="offset points", xytext=(5, 4), fontsize=8)
     axes.set(xlabel=labels[0], ylabel=labels[1], title=title, xscale=_scale([p.x for p in points]),
              yscale=_scale([p.y for p in points]))
     _plain_numbers(axes)
     axes.margins(x=0.15)
     axes.grid(alpha=0.25, which="both")
+    figure.draw_without_rendering()  # so that places on it are known
+    _name(points, axes)
     save_figure(figure, path)
+
+
+def _name(points: Sequence[Point], axes: Any) -> None:
+    """Write the names beside their points, none over another or over a point where there is room."""
+    from matplotlib.transforms import Bbox
+
+    dots = [Bbox.from_extents(x - DOT ** 0.5, y - DOT ** 0.5, x + DOT ** 0.5, y + DOT ** 0.5)
+            for x, y in axes.transData.transform([(p.x, p.y) for p in points])] if points else []
+    taken: list[Any] = []
+    for point, own in zip(points, dots):
+        tried: list[tuple[int, int, Any, Any]] = []
+        for x, y, side in PLACES:
+            text = axes.annotate(point.name, (point.x, point.y), textcoords="offset points", xytext=(x, y), ha=side,
+                                 fontsize=8)
+            box = text.get_window_extent()
+            outside = not (axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1)
+            tried.append((outside + sum(box.overlaps(other) for other in (*taken, *dots) if other is not own),
+                          len(tried), text, box))
+        chosen = min(tried)
+        for _, number, text, _ in tried:
+            if number != chosen[1]:
+                text.remove()
+        taken.append(chosen[3])
 
 
 def _plain_numbers(axes: Any) -> None:

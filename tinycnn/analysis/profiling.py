@@ -18,7 +18,8 @@ from .machine import Peaks, description, machine_line, peaks
 from .summaries import evaluating, summary, window_of
 from .table import scaled, text_table
 
-ROUNDS, WARMING = 30, 3
+ROUNDS, SECONDS, WARMING = 30, 3.0, 3  # at least so many, and as many more as so many seconds have room for
+QUIET = 4  # one of so many rounds counts, the quickest: others may have computed on the same cores in the rest
 BRINGING = frozenset({"read_input", "write_output", "gather", "move", "pad", "fill"})  # kernels that compute nothing
 TITLES = ("layer", "operation", "kernels", "output", "window", "us", "%", "multiply-adds", "memory access",
           "FLOPs/byte", "GFLOP/s", "% of peak", "GB/s", "% of bandwidth", "bound")
@@ -56,17 +57,17 @@ class Layer(NamedTuple):
 class Profile:
     """Layers in the order in which they run, and the time of the whole.
 
-    Times are the least of all rounds, for others may have computed on the same cores in the rest.  seconds: of a whole
-    call; `layer_seconds`: of the layers together, which should be within 5 % of it; median_seconds: of the calls.
-    `memory_access`: elements that the layers must read and write; as the network is written, without fusing, they are
-    `written_memory_access`.
+    seconds: of a whole call, the mean of the quickest quarter of all calls, for others may have computed on the same
+    cores in the rest; `layer_seconds`: of the layers together, likewise, which should be within 5 % of it.
+    median_seconds: of all calls.  `memory_access`: elements that the layers must read and write; as the network is
+    written, without fusing, they are `written_memory_access`.
     """
 
     def __init__(self, layers: Sequence[Layer], calls: Sequence[float], peak: Peaks,
                  written_memory_access: int | None) -> None:
         """calls: seconds of each."""
         self.layers, self.peak, self.written_memory_access = list(layers), peak, written_memory_access
-        self.seconds, self.median_seconds = min(calls), statistics.median(calls)
+        self.seconds, self.median_seconds = _mean_of_quickest(calls, calls), statistics.median(calls)
         self.machine = description()
 
     @property
@@ -139,19 +140,20 @@ def _cells(layer: Layer, total: float, peak: Peaks) -> list[str]:
             f"{bandwidth / 1e9:.1f}", f"{100 * bandwidth / peak.bandwidth:.0f}", layer.bound(peak)]
 
 
-def profile(model: Any, *examples: Any, threads: int | None = None, rounds: int = ROUNDS,
+def profile(model: Any, *examples: Any, threads: int | None = None, rounds: int | None = None,
             peak: Peaks | None = None) -> Profile:
     """How long each layer of the compiled `model` takes, beside what it costs.
 
     model: a Module, run in evaluation mode and left in its own, a function of Tensors, or a `CompiledNet`, whose
     examples and threads are its own.  examples, threads: as `tinycnn.compile` takes them; the numbers of shapes are
-    random.  rounds: of which each layer's time, and that of whole calls in turn with them, is the least.  peak: what
-    the machine can do; None: measured, or as it was kept (`tinycnn.analysis.peaks`).
+    random.  rounds: calls of each kind, whole and layer by layer, in turns, see `Profile` for what is made of them;
+    None: three seconds of them, but at least 30.  peak: what the machine can do; None: measured, or as it was kept
+    (`tinycnn.analysis.peaks`).
 
     Raises ValueError for fewer rounds than one, CostError naming an operation whose cost is not known, and what
     `compile` raises.
     """
-    if not isinstance(rounds, int) or rounds < 1:
+    if rounds is not None and (not isinstance(rounds, int) or rounds < 1):
         raise ValueError(f"profile: rounds must be an integer >= 1, got {rounds!r}")
     if isinstance(model, CompiledNet):
         if examples or threads is not None:
@@ -162,7 +164,7 @@ def profile(model: Any, *examples: Any, threads: int | None = None, rounds: int 
         return _profiled(net, net.graph, examples, rounds, peak, summary(model, *examples).memory_access)
 
 
-def _profiled(net: CompiledNet, graph: Graph, examples: Iterable[Any], rounds: int, peak: Peaks | None,
+def _profiled(net: CompiledNet, graph: Graph, examples: Iterable[Any], rounds: int | None, peak: Peaks | None,
               written: int | None) -> Profile:
     arrays = [_numbers(example, net.dtype) for example in examples]
     groups = [list(nodes) for nodes in dict.fromkeys(timed.nodes for timed in net.profile(*arrays, rounds=1))]
@@ -173,19 +175,36 @@ def _profiled(net: CompiledNet, graph: Graph, examples: Iterable[Any], rounds: i
     return Profile(layers, calls, peak or peaks(net.threads), written)
 
 
-def _measure(net: CompiledNet, arrays: Sequence[np.ndarray], rounds: int) -> tuple[list[float], list[Timed]]:
-    """Seconds of whole calls and, in turns with them, the least of each operation."""
+def _measure(net: CompiledNet, arrays: Sequence[np.ndarray], rounds: int | None) -> tuple[list[float], list[Timed]]:
+    """Seconds of whole calls; those of each operation in the quickest of the calls that were made in turns with them.
+
+    Whole calls and operations are so of equally quiet moments.  The least of each operation would come of more quiet
+    ones than there are whole calls in.
+    """
     out = net(*arrays)
-    whole, each = [], []
-    for number in range(WARMING + rounds):
+    for _ in range(WARMING):
+        net(*arrays, out=out)
+        timed = net.profile(*arrays, rounds=1)
+    whole: list[float] = []
+    each, end = [], time.perf_counter() + SECONDS
+    while len(whole) < (rounds or ROUNDS) or (rounds is None and time.perf_counter() < end):
         began = time.perf_counter()
         net(*arrays, out=out)
-        took = time.perf_counter() - began
+        whole.append(time.perf_counter() - began)
         timed = net.profile(*arrays, rounds=1)
-        if number >= WARMING:
-            whole.append(took)
-            each.append([t.seconds for t in timed])
-    return whole, [t._replace(seconds=seconds) for t, seconds in zip(timed, np.min(each, 0).tolist())]
+        each.append([t.seconds for t in timed])
+    totals = [sum(seconds) for seconds in each]
+    return whole, [t._replace(seconds=_mean_of_quickest(own, totals)) for t, own in zip(timed, zip(*each))]
+
+
+def _mean_of_quickest(values: Sequence[float], totals: Sequence[float]) -> float:
+    """Mean of the values that belong to the least quarter of the totals.
+
+    >>> _mean_of_quickest([1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 8.0, 7.0, 1.0, 8.0])
+    3.5
+    """
+    chosen = sorted(range(len(totals)), key=totals.__getitem__)[:-(-len(totals) // QUIET)]
+    return statistics.fmean(values[i] for i in chosen)
 
 
 def _numbers(example: Any, dtype: np.dtype) -> np.ndarray:

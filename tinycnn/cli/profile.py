@@ -12,7 +12,6 @@ from .console import positive
 from .measured import add_measured, network
 
 SCHEMA = 1  # of the JSON document; a number that changes when its keys do
-ROUNDS = 30
 
 
 def add_to(commands: Any) -> None:
@@ -22,8 +21,8 @@ def add_to(commands: Any) -> None:
                                  "computes and moves, which is measured the first time, in two seconds.")
     parser.add_argument("model", metavar="MODEL", help="a name that `tinycnn models` lists, or a detector's")
     add_measured(parser)
-    parser.add_argument("--rounds", type=positive, default=ROUNDS, metavar="N", help="of which the least time counts "
-                        "(default: %(default)s)")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="calls, of which the quickest quarter "
+                        "counts (default: those of three seconds)")
     parser.add_argument("--threads", type=positive, metavar="N", help="default: the CPUs this process may use")
     parser.add_argument("--measure-machine", action="store_true", help="measure the machine even if it was before")
     parser.add_argument("--plot", metavar="DIR", help="write roofline.png and kinds.png there (needs tinycnn[plot])")
