@@ -21,10 +21,11 @@ def speed(row: Row, timed: Row) -> float:
 def comparison_table(found: Mapping[str, Any], target_ms: float | None = None, peak: float | None = None) -> str:
     """The big table; below it the machine, rankings for a latency, fps bounds for a peak in FLOPs a second."""
     counts = sorted({timed["threads"] for row in found["rows"] for timed in row["latency"]})
-    titles = ["model", "structure", "parameters", "multiply-adds", "FLOPs", "memory access", "fp32"]
+    titles = ["model", "parameters", "multiply-adds", "FLOPs", "memory access", "fp32"]
     for count in counts:
         titles += [f"ms ({count} thread{'s' * (count > 1)})", "p95", "G multiply-adds/s"]
-    parts = [text_table([*titles, "accuracy"], [_cells(row, counts) for row in found["rows"]], left=2),
+    parts = [text_table([*titles, "accuracy"], [_cells(row, counts) for row in found["rows"]]),
+             text_table(["model", "structure"], [[row["model"], row["structure"]] for row in found["rows"]], left=2),
              f"memory access: elements, operation by operation; measured on {machine_line(found['machine'])}, "
              f"{found['date']}"]
     parts += [] if target_ms is None else _rankings(found, target_ms)
@@ -36,8 +37,7 @@ def comparison_table(found: Mapping[str, Any], target_ms: float | None = None, p
 
 
 def _cells(row: Row, counts: list[int]) -> list[str]:
-    cells = [row["model"], row["structure"], *[scaled(row[key]) for key in ("params", "macs", "flops",
-                                                                           "memory_access")],
+    cells = [row["model"], *[scaled(row[key]) for key in ("params", "macs", "flops", "memory_access")],
              scaled(row["bytes"], "B")]
     for count in counts:
         timed = next((t for t in row["latency"] if t["threads"] == count), None)
