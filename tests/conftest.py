@@ -15,7 +15,7 @@ if not any((ROOT / "tinycnn" / "_kernels").glob("_eager_*")):
     # not compiled in place, so the tests are of the tinycnn that is installed.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 
-from tinycnn._kernels import available, use  # noqa: E402  # now it is known which tinycnn
+from tinycnn._kernels import available, parallel, use  # noqa: E402  # now it is known which tinycnn
 
 settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.get("TINYCNN_EXAMPLES", "12")),
                           derandomize=True, database=None, print_blob=True,
@@ -44,6 +44,21 @@ def isa(request):
     """Each instruction set that is built, in use while the test runs."""
     with use(request.param):
         yield request.param
+
+
+@pytest.fixture
+def share_out_everything():
+    """Small arrays are shared out over threads too, as large ones always are; what sets 1, 2 and 3 threads in turn."""
+    before = parallel.get_num_threads()
+    parallel.set_grain(1)
+
+    def numbers_of_threads():
+        for threads in (1, 2, 3):
+            parallel.set_num_threads(threads)
+            yield threads
+    yield numbers_of_threads
+    parallel.set_grain(1 << 15)
+    parallel.set_num_threads(before)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from op_cases import CASES, Example, OpCase
 
 from tinycnn import Tensor, gradcheck
-from tinycnn._kernels import available, dispatch, parallel, set_num_threads, use
+from tinycnn._kernels import available, dispatch, use
 from tinycnn._kernels.dispatch import UNITS
 from tinycnn.autograd import OPS
 
@@ -110,15 +110,6 @@ def test_equals_torch(case, dtype, torch, data):
         assert_close(case, g, w, dtype)
 
 
-@pytest.fixture
-def share_out_everything():
-    """Small arrays are shared out over threads too, as large ones always are."""
-    parallel.set_grain(1)
-    yield
-    parallel.set_grain(1 << 15)
-    set_num_threads(parallel.usable_cpus())
-
-
 @pytest.mark.parametrize("isa", available())
 @pytest.mark.parametrize("dtype", TYPES, ids=["float32", "float64"])
 @pytest.mark.parametrize("case", WITH_KERNELS, ids=str)
@@ -128,8 +119,7 @@ def test_same_bits_for_any_thread_count(case, dtype, isa, share_out_everything, 
     example = case.examples(data.draw)
     results = []
     with use(isa):
-        for threads in (1, 2, 3):
-            set_num_threads(threads)
+        for _ in share_out_everything():
             results.append(run(case, example, dtype))
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):

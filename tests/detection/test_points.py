@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from torchvision_oracle import import_torchvision
 
-from tinycnn._kernels import parallel, use
+from tinycnn._kernels import use
 from tinycnn.detection.anchors import grid_points
 from tinycnn.detection.points import fcos_ranges, match_points
 
@@ -68,14 +68,11 @@ def test_is_torchvisions_fcos(torch, seed):
     assert (got >= 0).sum() > 10
 
 
-def test_any_threads_give_the_same():
+def test_any_threads_give_the_same(share_out_everything):
     points, strides = grid_points(GRIDS, STRIDES)
-    one = match_points(truths(5), points, fcos_ranges(strides))
-    try:
-        parallel.set_grain(1)
-        np.testing.assert_array_equal(match_points(truths(5), points, fcos_ranges(strides)), one)
-    finally:
-        parallel.set_grain(1 << 15)
+    one, *others = [match_points(truths(5), points, fcos_ranges(strides)) for _ in share_out_everything()]
+    for other in others:
+        np.testing.assert_array_equal(other, one)
 
 
 def test_nothing_to_match():

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tinycnn._kernels import available, kernels, parallel, set_num_threads, use
+from tinycnn._kernels import available, kernels, use
 
 ONES = 2**64 - 1
 # Random123's known answers: counter (lower, upper half), key, and the four words.
@@ -25,19 +25,14 @@ def test_known_answers(isa, counter, draw, seed, words):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("isa", available())
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 1000])
-def test_mask_is_the_twins_for_any_thread_count(isa, dtype, size):
+def test_mask_is_the_twins_for_any_thread_count(isa, dtype, size, share_out_everything):
     x, masks = np.ones(size, dtype), []
-    parallel.set_grain(1)
-    try:
-        for build, threads in (("reference", 1), (isa, 1), (isa, 2), (isa, 3)):
-            set_num_threads(threads)
+    for build in ("reference", isa):
+        for _ in share_out_everything():
             y = np.empty_like(x)
             with use(build):
                 kernels(x.dtype).dropout(x, y, 2**31, 2.0, 123456789012345, 7)
             masks.append(y)
-    finally:
-        parallel.set_grain(1 << 15)
-        set_num_threads(parallel.usable_cpus())
     for other in masks[1:]:
         np.testing.assert_array_equal(masks[0], other)
     assert set(masks[0]) <= {0.0, 2.0}

@@ -5,7 +5,7 @@ from torchvision_oracle import import_torchvision
 
 from tinycnn import Tensor
 from tinycnn import functional as F
-from tinycnn._kernels import parallel, set_num_threads, use
+from tinycnn._kernels import use
 
 MATRICES = ["box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou"]
 SIZES = [(1, 1), (3, 1), (1, 40), (7, 16), (65, 33)]
@@ -40,16 +40,8 @@ class TestMatrices:
             want = getattr(F, name)(a.astype(np.float64), b.astype(np.float64))
         np.testing.assert_allclose(got, want, atol=1e-12 if dtype is np.float64 else 2e-6)
 
-    def test_same_bits_for_any_thread_count(self, name, dtype):
-        results = []
-        parallel.set_grain(1)
-        try:
-            for threads in (1, 2, 3):
-                set_num_threads(threads)
-                results.append(getattr(F, name)(boxes(4, 19, dtype), boxes(5, 21, dtype)))
-        finally:
-            parallel.set_grain(1 << 15)
-            set_num_threads(parallel.usable_cpus())
+    def test_same_bits_for_any_thread_count(self, name, dtype, share_out_everything):
+        results = [getattr(F, name)(boxes(4, 19, dtype), boxes(5, 21, dtype)) for _ in share_out_everything()]
         np.testing.assert_array_equal(results[0], results[1])
         np.testing.assert_array_equal(results[0], results[2])
 

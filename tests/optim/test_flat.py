@@ -6,7 +6,7 @@ import pytest
 import stepping
 
 from tinycnn import Tensor, nn, optim
-from tinycnn._kernels import available, kernels, parallel, set_num_threads, use
+from tinycnn._kernels import available, kernels, use
 from tinycnn.optim.clip import clip_flat_norm_, clip_flat_value_
 from tinycnn.optim.flat import Flat
 
@@ -142,21 +142,15 @@ def test_a_parameter_that_joins_later(make):
 
 
 @EVERY
-def test_same_bits_for_any_thread_count(make):
-    before, results = parallel.get_num_threads(), []
-    parallel.set_grain(1)
-    try:
-        for threads in (1, 2, 3):
-            set_num_threads(threads)
-            results.append(parameters(np.float32))
-            memory, _ = spread(results[-1])
-            optimizer = make(results[-1])
-            optimizer.bind(memory)
-            for turn in range(7):
-                one_step(optimizer, results[-1], turn, memory)
-    finally:
-        parallel.set_grain(1 << 15)
-        set_num_threads(before)
+def test_same_bits_for_any_thread_count(make, share_out_everything):
+    results = []
+    for _ in share_out_everything():
+        results.append(parameters(np.float32))
+        memory, _ = spread(results[-1])
+        optimizer = make(results[-1])
+        optimizer.bind(memory)
+        for turn in range(7):
+            one_step(optimizer, results[-1], turn, memory)
     assert_same(results[0], results[1])
     assert_same(results[0], results[2])
 

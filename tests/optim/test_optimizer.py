@@ -4,7 +4,7 @@ import pytest
 import stepping
 
 from tinycnn import Tensor, optim
-from tinycnn._kernels import available, kernels, parallel, set_num_threads, use
+from tinycnn._kernels import available, kernels, use
 from tinycnn.optim import SGD
 from tinycnn.training import Checkpoint
 
@@ -80,28 +80,16 @@ def test_every_kernel_is_its_twin(make, dtype, isa):
 
 @EVERY
 @pytest.mark.parametrize("isa", available())
-@pytest.mark.usefixtures("share_out_everything")
-def test_same_bits_for_any_thread_count(make, isa):
+def test_same_bits_for_any_thread_count(make, isa, share_out_everything):
     results = []
     with use(isa):
-        for threads in (1, 2, 3):
-            set_num_threads(threads)
+        for _ in share_out_everything():
             ours = stepping.parameters(np.float32)
             stepping.run(make(ours), ours, 12)
             results.append(ours)
     for other in results[1:]:
         for p, q in zip(results[0], other):
             np.testing.assert_array_equal(p.numpy(), q.numpy())
-
-
-@pytest.fixture
-def share_out_everything():
-    """Small arrays are shared out over threads too, as large ones always are."""
-    before = parallel.get_num_threads()
-    parallel.set_grain(1)
-    yield
-    parallel.set_grain(1 << 15)
-    set_num_threads(before)
 
 
 @EVERY
