@@ -19,7 +19,8 @@ DOT = 40  # area of the smallest point
 NAMED = 6  # points that carry their layer's name: those that take longest
 PLACES = (  # of a name beside its point: points of an inch, and where it begins; the first that is free is taken
     (6, 4, "left"), (6, -10, "left"), (-6, 4, "right"), (-6, -10, "right"), (0, 9, "center"), (0, -15, "center"),
-    (12, 14, "left"), (12, -20, "left"), (-12, 14, "right"), (-12, -20, "right"))
+    (12, 14, "left"), (12, -20, "left"), (-12, 14, "right"), (-12, -20, "right"),
+    (0, 24, "center"), (0, -30, "center"))
 
 
 class Point(NamedTuple):
@@ -67,15 +68,15 @@ def roofline(found: Profile, path: str | os.PathLike[str], title: str = "") -> N
                   textcoords="offset points", xytext=(8, -8), fontsize=9)
     axes.annotate(f"{peak.flops / 1e9:.0f} GFLOP/s", (high, peak.flops / 1e9), textcoords="offset points",
                   xytext=(0, 5), ha="right", fontsize=9)
-    for i, layer in enumerate(sorted(layers, key=lambda layer: -layer.seconds)[:NAMED]):
-        axes.annotate(layer.layer, (layer.cost.intensity, layer.flops / 1e9), textcoords="offset points",
-                      xytext=(0, -13 - 8 * (i % 3)), fontsize=7, ha="center")
     axes.set(xscale="log", yscale="log", xlabel="FLOPs for each byte read or written",
              ylabel="GFLOP/s (2 x multiply-adds)", title=title or "Roofline")
     _plain_numbers(axes)
     axes.grid(alpha=0.25, which="both")
     for handle in axes.legend(fontsize=8, loc="lower right").legend_handles:
         handle.set_sizes([DOT])
+    figure.draw_without_rendering()  # so that places on it are known
+    _name([Point(layer.layer, layer.cost.intensity, layer.flops / 1e9)
+           for layer in sorted(layers, key=lambda layer: -layer.seconds)[:NAMED]], axes)
     save_figure(figure, path)
 
 

@@ -57,7 +57,7 @@ class Layer(NamedTuple):
 class Profile:
     """Layers in the order in which they run, and the time of the whole.
 
-    seconds: of a whole call, the mean of the quickest quarter of all calls, for others may have computed on the same
+    seconds: of a whole call, the median of the quickest quarter of all calls, for others may have computed on the same
     cores in the rest; `layer_seconds`: of the layers together, likewise, which should be within 5 % of it.
     median_seconds: of all calls.  `memory_access`: elements that the layers must read and write; as the network is
     written, without fusing, they are `written_memory_access`.
@@ -67,7 +67,7 @@ class Profile:
                  written_memory_access: int | None) -> None:
         """calls: seconds of each."""
         self.layers, self.peak, self.written_memory_access = list(layers), peak, written_memory_access
-        self.seconds, self.median_seconds = _mean_of_quickest(calls, calls), statistics.median(calls)
+        self.seconds, self.median_seconds = _median_of_quickest(calls, calls), statistics.median(calls)
         self.machine = description()
 
     @property
@@ -194,17 +194,17 @@ def _measure(net: CompiledNet, arrays: Sequence[np.ndarray], rounds: int | None)
         timed = net.profile(*arrays, rounds=1)
         each.append([t.seconds for t in timed])
     totals = [sum(seconds) for seconds in each]
-    return whole, [t._replace(seconds=_mean_of_quickest(own, totals)) for t, own in zip(timed, zip(*each))]
+    return whole, [t._replace(seconds=_median_of_quickest(own, totals)) for t, own in zip(timed, zip(*each))]
 
 
-def _mean_of_quickest(values: Sequence[float], totals: Sequence[float]) -> float:
-    """Mean of the values that belong to the least quarter of the totals.
+def _median_of_quickest(values: Sequence[float], totals: Sequence[float]) -> float:
+    """Median of the values that belong to the least quarter of the totals.
 
-    >>> _mean_of_quickest([1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 8.0, 7.0, 1.0, 8.0])
+    >>> _median_of_quickest([1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 8.0, 7.0, 1.0, 8.0])
     3.5
     """
     chosen = sorted(range(len(totals)), key=totals.__getitem__)[:-(-len(totals) // QUIET)]
-    return statistics.fmean(values[i] for i in chosen)
+    return statistics.median(values[i] for i in chosen)
 
 
 def _numbers(example: Any, dtype: np.dtype) -> np.ndarray:
