@@ -55,7 +55,8 @@ class Answer(NamedTuple):
         extras = list(dict.fromkeys(key for row in self.rows for key in row if key not in OWN))
         rows = [[row["variant"], *_scores(row["scores"]), *[_cell(key, row.get(key)) for key in extras]]
                 for row in self.rows]
-        titles = ["variant", self.measure, "least", "greatest", *[key.replace("_", " ") for key in extras]]
+        named = [key.replace("multiply_adds", "multiply-adds").replace("_", " ") for key in extras]
+        titles = ["variant", self.measure, "least", "greatest", *named]
         return f"{self.title}\n\n{text_table(titles, rows)}\n\n{self.reading}"
 
 
