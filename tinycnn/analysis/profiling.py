@@ -19,7 +19,7 @@ from .summaries import evaluating, summary, window_of
 from .table import scaled, text_table
 
 ROUNDS, SECONDS, WARMING = 30, 3.0, 3  # at least so many, and as many more as so many seconds have room for
-QUIET = 4  # one of so many rounds counts, the quickest: others may have computed on the same cores in the rest
+QUIET = 4  # one of so many rounds counts, the quickest: in the rest others may have computed on the same cores
 BRINGING = frozenset({"read_input", "write_output", "gather", "move", "pad", "fill"})  # kernels that compute nothing
 TITLES = ("layer", "operation", "kernels", "output", "window", "us", "%", "multiply-adds", "memory access",
           "FLOPs/byte", "GFLOP/s", "% of peak", "GB/s", "% of bandwidth", "bound")
@@ -57,17 +57,16 @@ class Layer(NamedTuple):
 class Profile:
     """Layers in the order in which they run, and the time of the whole.
 
-    seconds: of a whole call, the median of the quickest quarter of all calls, for others may have computed on the same
+    seconds: of a whole call, the mean of the quickest quarter of all rounds, for others may have computed on the same
     cores in the rest; `layer_seconds`: of the layers together, likewise, which should be within 5 % of it.
-    median_seconds: of all calls.  `memory_access`: elements that the layers must read and write; as the network is
-    written, without fusing, they are `written_memory_access`.
+    median_seconds: of the calls of all rounds.  `memory_access`: elements that the layers must read and write; as the
+    network is written, without fusing, they are `written_memory_access`.
     """
 
-    def __init__(self, layers: Sequence[Layer], calls: Sequence[float], peak: Peaks,
+    def __init__(self, layers: Sequence[Layer], seconds: float, median_seconds: float, peak: Peaks,
                  written_memory_access: int | None) -> None:
-        """calls: seconds of each."""
         self.layers, self.peak, self.written_memory_access = list(layers), peak, written_memory_access
-        self.seconds, self.median_seconds = _median_of_quickest(calls, calls), statistics.median(calls)
+        self.seconds, self.median_seconds = seconds, median_seconds
         self.machine = description()
 
     @property
@@ -169,17 +168,17 @@ def _profiled(net: CompiledNet, graph: Graph, examples: Iterable[Any], rounds: i
     arrays = [_numbers(example, net.dtype) for example in examples]
     groups = [list(nodes) for nodes in dict.fromkeys(timed.nodes for timed in net.profile(*arrays, rounds=1))]
     costs = {tuple(nodes): cost_of([graph.nodes[i] for i in nodes]) for nodes in groups}  # unknown ones are told now
-    calls, timed = _measure(net, arrays, rounds)
+    seconds, median, timed = _measure(net, arrays, rounds)
     layers = [_layer(graph, nodes, costs[tuple(nodes)], [t for t in timed if t.nodes == tuple(nodes)])
               for nodes in groups]
-    return Profile(layers, calls, peak or peaks(net.threads), written)
+    return Profile(layers, seconds, median, peak or peaks(net.threads), written)
 
 
-def _measure(net: CompiledNet, arrays: Sequence[np.ndarray], rounds: int | None) -> tuple[list[float], list[Timed]]:
-    """Seconds of whole calls; those of each operation in the quickest of the calls that were made in turns with them.
+def _measure(net: CompiledNet, arrays: Sequence[np.ndarray], rounds: int | None) -> tuple[float, float, list[Timed]]:
+    """Seconds of a whole call, and of each operation, in the quickest rounds of both; those of a call in all rounds.
 
-    Whole calls and operations are so of equally quiet moments.  The least of each operation would come of more quiet
-    ones than there are whole calls in.
+    The same rounds, for a clock may change its pace: the least of each operation would come of quicker moments than
+    there are whole calls in.
     """
     out = net(*arrays)
     for _ in range(WARMING):
@@ -193,18 +192,19 @@ def _measure(net: CompiledNet, arrays: Sequence[np.ndarray], rounds: int | None)
         whole.append(time.perf_counter() - began)
         timed = net.profile(*arrays, rounds=1)
         each.append([t.seconds for t in timed])
-    totals = [sum(seconds) for seconds in each]
-    return whole, [t._replace(seconds=_median_of_quickest(own, totals)) for t, own in zip(timed, zip(*each))]
+    quick = _quickest([call + sum(own) for call, own in zip(whole, each)])
+    seconds = np.mean([each[i] for i in quick], 0).tolist()  # medians of layers would not add up
+    return (statistics.fmean(whole[i] for i in quick), statistics.median(whole),
+            [t._replace(seconds=own) for t, own in zip(timed, seconds)])
 
 
-def _median_of_quickest(values: Sequence[float], totals: Sequence[float]) -> float:
-    """Median of the values that belong to the least quarter of the totals.
+def _quickest(totals: Sequence[float]) -> list[int]:
+    """The numbers of the rounds that are the least quarter.
 
-    >>> _median_of_quickest([1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 8.0, 7.0, 1.0, 8.0])
-    3.5
+    >>> _quickest([9.0, 8.0, 7.0, 1.0, 8.0])
+    [3, 2]
     """
-    chosen = sorted(range(len(totals)), key=totals.__getitem__)[:-(-len(totals) // QUIET)]
-    return statistics.median(values[i] for i in chosen)
+    return sorted(range(len(totals)), key=totals.__getitem__)[:-(-len(totals) // QUIET)]
 
 
 def _numbers(example: Any, dtype: np.dtype) -> np.ndarray:

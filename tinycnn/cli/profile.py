@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
                                  "computes and moves, which is measured the first time, in two seconds.")
     parser.add_argument("model", metavar="MODEL", help="a name that `tinycnn models` lists, or a detector's")
     add_measured(parser)
-    parser.add_argument("--rounds", type=positive, metavar="N", help="calls, of which the quickest quarter "
+    parser.add_argument("--rounds", type=positive, metavar="N", help="rounds, of which the quickest quarter "
                         "counts (default: those of three seconds)")
     parser.add_argument("--threads", type=positive, metavar="N", help="default: the CPUs this process may use")
     parser.add_argument("--measure-machine", action="store_true", help="measure the machine even if it was before")
