@@ -46,8 +46,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--budget", type=float, required=True, metavar="SHARE", help="of the network's latency that may "
                        "be left, such as 0.7")
     for name, default, meaning in (
-            ("steps", 10, "equal reductions that lead there"),
-            ("short-steps", 50, "batches that a proposal is trained on"),
+            ("steps", 5, "equal reductions that lead there"),
+            ("short-steps", 25, "batches that a proposal is trained on"),
             ("start-epochs", 3, "of training before the search, without --weights"),
             ("long-epochs", 3, "of training after it"),
             ("divisor", 8, "widths that are tried are its multiples"),

@@ -53,8 +53,8 @@ class Settings:
     """
 
     budget: float
-    steps: int = 10
-    short_steps: int = 50
+    steps: int = 5
+    short_steps: int = 25
     start_epochs: int = 3
     long_epochs: int = 3
     divisor: int = 8
