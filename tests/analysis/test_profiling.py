@@ -22,7 +22,7 @@ def profiled(model, *shapes, rounds=2):
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in EVERYDAY[:6] else pytest.mark.slow)
                                   for name in EVERYDAY])
 def test_layers_carry_all_the_work_of_a_network(name):
-    model = models.create_model(name, num_classes=10)
+    model = models.create_model(name, num_classes=10, **FACTS[name].light)
     side = max(64, FACTS[name].least)
     found, written = profiled(model, (1, 3, side, side)), summary(model, (1, 3, side, side))
     assert found.macs == written.macs
