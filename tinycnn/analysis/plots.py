@@ -17,6 +17,7 @@ OTHER = "#4d4d4d"
 DOTS = 150  # to an inch
 DOT = 40  # area of the smallest point
 NAMED = 6  # points that carry their layer's name: those that take longest
+SPARED = (3, 0.5)  # decades of a logarithmic axis from which no, and from which not every number between them is told
 PLACES = (  # of a name beside its point: points of an inch, and where it begins; the first that is free is taken
     (6, 4, "left"), (6, -10, "left"), (-6, 4, "right"), (-6, -10, "right"), (0, 9, "center"), (0, -15, "center"),
     (12, 14, "left"), (12, -20, "left"), (-12, 14, "right"), (-12, -20, "right"),
@@ -74,7 +75,6 @@ def roofline(found: Profile, path: str | os.PathLike[str], title: str = "") -> N
     axes.grid(alpha=0.25, which="both")
     for handle in axes.legend(fontsize=8, loc="lower right").legend_handles:
         handle.set_sizes([DOT])
-    figure.draw_without_rendering()  # so that places on it are known
     _name([Point(layer.layer, layer.cost.intensity, layer.flops / 1e9)
            for layer in sorted(layers, key=lambda layer: -layer.seconds)[:NAMED]], axes)
     save_figure(figure, path)
@@ -130,32 +130,32 @@ def scatter(points: Sequence[Point], path: str | os.PathLike[str], labels: tuple
     _plain_numbers(axes)
     axes.margins(x=0.15)
     axes.grid(alpha=0.25, which="both")
-    figure.draw_without_rendering()  # so that places on it are known
     _name(points, axes)
     save_figure(figure, path)
 
 
 def _name(points: Sequence[Point], axes: Any) -> None:
-    """Write the names beside their points, none over another or over a point where there is room."""
+    """Write the names beside their points, where the fewest others are: none over another while there is room."""
     from matplotlib.transforms import Bbox
 
-    dots = [Bbox.from_extents(x - DOT ** 0.5, y - DOT ** 0.5, x + DOT ** 0.5, y + DOT ** 0.5)
-            for x, y in axes.transData.transform([(p.x, p.y) for p in points])] if points else []
-    taken: list[Any] = []
-    for point, own in zip(points, dots):
-        tried: list[tuple[int, int, Any, Any]] = []
-        for x, y, side in PLACES:
-            text = axes.annotate(point.name, (point.x, point.y), textcoords="offset points", xytext=(x, y), ha=side,
-                                 fontsize=8)
-            box = text.get_window_extent()
-            outside = not (axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1)
-            tried.append((outside + sum(box.overlaps(other) for other in (*taken, *dots) if other is not own),
-                          len(tried), text, box))
-        chosen = min(tried)
-        for _, number, text, _ in tried:
-            if number != chosen[1]:
-                text.remove()
-        taken.append(chosen[3])
+    axes.figure.draw_without_rendering()  # so that places on it are known
+    side = DOT**0.5 * axes.figure.dpi / 72  # pixels of a point's width
+    taken = [Bbox.from_bounds(x - side / 2, y - side / 2, side, side)
+             for x, y in (axes.transData.transform((p.x, p.y)) for p in points)]
+    for point in points:
+        text = axes.annotate(point.name, (point.x, point.y), xytext=PLACES[0][:2], textcoords="offset points",
+                             fontsize=8)
+
+        def put(place: tuple[float, float, str], text: Any = text) -> Any:
+            text.set(position=place[:2], ha=place[2])
+            return text.get_window_extent()
+
+        def crowd(place: tuple[float, float, str]) -> int:
+            box = put(place)
+            outside = box.x0 < axes.bbox.x0 or box.x1 > axes.bbox.x1
+            return outside + sum(box.overlaps(other) for other in taken)
+
+        taken.append(put(min(PLACES, key=crowd)))
 
 
 def _plain_numbers(axes: Any) -> None:
@@ -165,7 +165,7 @@ def _plain_numbers(axes: Any) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_formatter(LogFormatter())
-            axis.set_minor_formatter(LogFormatter())
+            axis.set_minor_formatter(LogFormatter(minor_thresholds=SPARED))
 
 
 def _scale(values: Sequence[float]) -> str:

@@ -1,6 +1,6 @@
 # What the machine can do, measured by code from the same compiler: the bound that kernels are judged against.
 # As many chains of multiply-adds as a product's tile has sums (simd.h): enough to hide the latency of a step, and with
-# the constant they fit the registers, of which AVX2 and SSE have 16; chains that are spilled would hide half of the peak.
+# the constant they fit the registers, of which AVX2 and SSE have 16; chains that are spilled hide a fifth of the peak.
 import time
 
 
