@@ -141,6 +141,8 @@ def test_an_empty_file_of_annotations(train, data, tmp_path):
     (("--data", "all.json", "--fit-anchors"), "has no anchors that are found by k-means"),
     (("--data", "all.json", "--option", "num_classes=3"), "num_classes cannot be chosen"),
     (("--data", "all.json", "--weights", "none.npz"), "none.npz: No such file"),
+    (("--data", "all.json", "--weights", "a.npz", "--backbone-weights", "b.npz"), "got both"),
+    (("--data", "all.json", "--backbone-weights", "b.npz"), "expected a detector with one backbone"),
     (("--data", "all.json", "--lr", "1e30", "--clip", "1e30", "--warmup", "0"), "fit: "),
     (("--data", "all.json", "--images", "elsewhere"), "12 images and entries"),
     (("--data", "all.json", "--epochs", "0"), "epochs is out of range: 0")])

@@ -34,6 +34,19 @@ def test_a_share_of_the_images_is_kept(tmp_path):
     assert len(task.limited(1).train) == 1
 
 
+
+def test_kept_images_are_made_once(tmp_path):
+    write_images(tmp_path)
+    task = annotated(write_json(tmp_path / "all.json", coco()), share=0.5)
+    kept = task.kept()
+    first, truths = kept.train[0], kept.train.truths(0)
+    assert len(kept.train) == len(task.train)
+    assert first is kept.train[0] is not task.train[0]
+    np.testing.assert_array_equal(first.image, task.train[0].image)
+    for name, value in task.train.truths(0).items():
+        np.testing.assert_array_equal(truths[name], value)
+
+
 def test_a_set_of_its_own_to_test_with(tmp_path):
     write_images(tmp_path / "photos")
     train, test = (write_json(tmp_path / f"{name}.json", coco()) for name in ("train", "test"))

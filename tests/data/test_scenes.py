@@ -6,7 +6,8 @@ import pytest
 from idx_files import idx
 
 from tinycnn.data import Scenes
-from tinycnn.data.scenes import VISIBLE, Scene, bounds, cut_out, ground, stretch
+from tinycnn.data.datasets import FashionMNIST
+from tinycnn.data.scenes import OTHER, PORTRAIT, VISIBLE, Scene, bounds, cut_out, ground, portraits, stretch
 
 
 def photographs(count, seed):
@@ -96,6 +97,21 @@ def test_stretch_is_linear_between_pixel_centres():
     assert stretch(2, 4).tolist() == [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
     np.testing.assert_allclose(stretch(7, 31).sum(axis=1), 1, atol=1e-6)
     assert stretch(3, 3).tolist() == np.eye(3).tolist()
+
+
+def test_portraits_are_large_and_depend_on_seed_split_and_number_alone(root):
+    garments = FashionMNIST(root, "train")
+    drawn = portraits(garments, 48)
+    assert (drawn.shape, drawn.dtype) == ((40, 48, 48, 3), np.uint8)
+    np.testing.assert_array_equal(drawn, portraits(garments, 48))
+    for other in (portraits(garments, 48, seed=1), portraits(FashionMNIST(root, "test"), 48)):
+        assert (drawn != other).any((1, 2, 3)).all()
+    assert OTHER[1] < PORTRAIT[0]  # which of two is meant is seen
+    rng = np.random.default_rng(0)
+    scene = Scene(ground(rng, 48))
+    scene.add(garments.images[0], 7, rng, PORTRAIT)
+    x1, y1, x2, y2 = bounds(scene.owner == 0)
+    assert PORTRAIT[0] * 48 - 2 <= max(x2 - x1, y2 - y1) <= PORTRAIT[1] * 48
 
 
 def test_refusals(root, tmp_path):

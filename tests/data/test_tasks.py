@@ -36,6 +36,14 @@ def test_fashion_mnist_pixels(fashion):
     np.testing.assert_allclose(three[:, 2], (task.test[0] / 255 - 0.3) / 2, atol=1e-6)
 
 
+def test_portraits_are_shown_in_their_colours(fashion):
+    task = tasks.portraits(tasks.View(32, 3, (0.1, 0.2, 0.3), (0.5, 1, 2)), root=fashion)
+    x, y = next(iter(task.loader(True, 5)))
+    np.testing.assert_allclose(x[:, 2], (task.test[0][..., 2] / 255 - 0.3) / 2, atol=1e-6)
+    np.testing.assert_array_equal(y, tasks.fashion_mnist(fashion).test[1])
+    assert next(iter(task.train_loader(2, "crop")))[0].shape == (2, 3, 32, 32)
+
+
 def test_training_leaves_out_the_rest_and_testing_does_not(fashion):
     task = tasks.fashion_mnist(fashion)
     assert [len(y) for _, y in task.train_loader(2)] == [2, 2]

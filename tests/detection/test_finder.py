@@ -6,9 +6,18 @@ import pytest
 from tiny_detector import CLASSES, Rectangles, tiny_detector
 
 import tinycnn
-from tinycnn import random
+from tinycnn import models, random
 from tinycnn.data import ImageError
-from tinycnn.detection import Description, Finder, class_names, finder, load_into, read_detector, save_detector
+from tinycnn.detection import (
+    Description,
+    Finder,
+    class_names,
+    finder,
+    load_backbone,
+    load_into,
+    read_detector,
+    save_detector,
+)
 from tinycnn.detection.files import MEMBER
 from tinycnn.serialize import CheckpointError
 
@@ -80,6 +89,21 @@ def test_weights_of_other_classes_leave_what_tells_classes_apart():
     np.testing.assert_array_equal(detector.sides.weight.numpy(), state["sides.weight"])
     with pytest.raises(CheckpointError, match=r"x: .*classes"):
         load_into(detector, state, "x")
+
+
+def test_a_backbone_begins_with_a_classifiers_weights(tmp_path):
+    classifier = models.create_model("shufflenet_v2_x0_5", num_classes=3)
+    tinycnn.save(classifier.state_dict(), tmp_path / "c.npz")
+    detector = models.create_model("nanodet_m", num_classes=4, size=64, backbone="shufflenet_v2_x0_5")
+    before = {name: np.array(value) for name, value in detector.state_dict().items()}
+    load_backbone(detector, tmp_path / "c.npz")
+    known = {name: np.asarray(value) for name, value in classifier.state_dict().items()}
+    taken = {name for name, value in detector.state_dict().items() if (before[name] != value).any()}
+    assert taken
+    for name in taken:
+        np.testing.assert_array_equal(detector.state_dict()[name], known[name.partition(".")[2]])
+    with pytest.raises(ValueError, match="Tiny has 0"):
+        load_backbone(tiny_detector(), tmp_path / "c.npz")
 
 
 # ---- finding

@@ -343,6 +343,23 @@ def test_feature_maps_of_a_part_of_the_trunk():
     assert all((full[key] == value).all() for key, value in part.items())
 
 
+def test_a_trunk_takes_a_classifiers_features(small, tmp_path):
+    serialize.save(small.state_dict(), tmp_path / "small.npz")
+    trunk = models.create_model("shufflenet_v2_x0_5", features_only=True, out_indices=(1, 3))
+    module.load_features(trunk, tmp_path / "small.npz")
+    x = picture()[..., :64, :64]
+    whole = models.create_model("shufflenet_v2_x0_5", features_only=True)
+    assert len(whole.state_dict()) > len(trunk.state_dict())
+    taken = trunk.state_dict()
+    assert all((taken[key] == value).all() for key, value in small.state_dict().items() if key in taken)
+    assert [y.shape for y in trunk(x)] == [(1, 24, 16, 16), (1, 96, 4, 4)]
+    other = models.create_model("shufflenet_v2_x1_0", features_only=True)
+    before = {key: np.array(value) for key, value in other.state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"small.npz: .*shape"):
+        module.load_features(other, tmp_path / "small.npz")
+    assert all((before[key] == value).all() for key, value in other.state_dict().items())
+
+
 # ---------------------------------------------------------------- preprocessing
 def test_preprocessing_of_the_lite_networks_is_127_and_128():
     p = models.preprocessing("efficientnet_lite0")

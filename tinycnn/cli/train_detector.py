@@ -50,6 +50,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
                        "to train on, in place of the published ones")
     group.add_argument("--weights", metavar="FILE", help="weights of such a detector to begin with; what tells classes "
                        "apart may be of others")
+    group.add_argument("--backbone-weights", metavar="FILE", help="weights of a classifier, as `tinycnn train` writes "
+                       "them, for the backbone to begin with")
     add_option(group)
 
 
@@ -70,6 +72,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--skip-bad", action="store_true", help="leave out images and entries that cannot be used; else "
                        "they are listed and nothing is done")
     group.add_argument("--limit", type=positive, metavar="N", help="take only N images of each side: a quick trial")
+    group.add_argument("--keep", action="store_true", help="keep all images in memory once they are drawn or decoded")
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -104,9 +107,10 @@ def _train(options: argparse.Namespace) -> int:
     try:
         result = run_detector_training(
             DetectorChoice(options.model, options.weights, options.backbone, options.size, options.fit_anchors,
-                           dict(options.option)),
+                           dict(options.option), options.backbone_weights),
             DetectionChoice(options.data, options.images, options.val, options.val_images, options.val_split,
-                            options.skip_bad, options.data_root, options.scene_size, options.limit),
+                            options.skip_bad, options.data_root, options.scene_size, options.limit,
+                            options.keep),
             _recipe(options), out, engine=engine_choice(options), resume=options.resume, overwrite=options.overwrite,
             workers=options.workers, tell=_tell, tell_unlike=_tell_unlike)
     except FAILURES as error:

@@ -33,6 +33,27 @@ class Images(Protocol):
         ...
 
 
+class Kept:
+    """Images that stay in memory once they are made: to draw or decode them again takes longer than a small network's
+    step.  Samples are never written into, so that every epoch may share them."""
+
+    def __init__(self, images: Images) -> None:
+        self.images = images
+        self._samples: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index not in self._samples:
+            self._samples[index] = self.images[index]  # by two threads at once: the same twice
+        return self._samples[index]
+
+    def truths(self, index: int) -> dict[str, np.ndarray]:
+        """The objects of an image, as the images themselves have them."""
+        return self.images.truths(index)
+
+
 @dataclass(frozen=True)
 class DetectionTask:
     """Images with their objects to train on and to test with, the classes' names, their numbers in COCO's files.
@@ -49,6 +70,10 @@ class DetectionTask:
     def limited(self, most: int | None) -> DetectionTask:
         """Only the first images of each side."""
         return self if most is None else replace(self, train=_first(self.train, most), test=_first(self.test, most))
+
+    def kept(self) -> DetectionTask:
+        """With the images of both sides kept in memory once they are made."""
+        return replace(self, train=Kept(self.train), test=Kept(self.test))
 
 
 def scenes(size: int = 160, counts: tuple[int | None, int | None] = (None, None), seed: int = 0,

@@ -17,6 +17,7 @@ from .detection.sample import Sample
 COUNTS = {"train": 8000, "test": 1000}
 GARMENTS = 2, 6  # the least and the most in a scene
 SIDE = 0.2, 0.55  # of a garment's longer side, as a share of the scene's
+PORTRAIT, OTHER = (0.6, 1.0), (0.25, 0.45)  # the same where one garment is the matter, and of another in front of it
 FAINT = 12  # pixels of the photographs darker than this are background: their zeros are not quite clean
 VISIBLE = 0.6  # of each garment at least; a place where it would hide more of another is not taken
 TRIES = 12  # to find such a place; after that the garment is left out
@@ -54,14 +55,30 @@ class Scenes:
         scene = Scene(ground(rng, self.size))
         for chosen in rng.integers(len(self.images), size=rng.integers(GARMENTS[0], GARMENTS[1] + 1)):
             scene.add(self.images[chosen], int(self.labels[chosen]), rng)
-        image = np.rint(np.clip(scene.canvas, 0, 1) * 255).astype(np.uint8)
         boxes = [bounds(scene.owner == i) for i in range(len(scene.labels))]
-        return Sample(image, np.array(boxes), np.array(scene.labels))
+        return Sample(scene.image, np.array(boxes), np.array(scene.labels))
 
     def truths(self, index: int) -> dict[str, np.ndarray]:
         """The garments of a scene as the metrics take them."""
         sample = self[index]
         return {"boxes": sample.boxes, "labels": sample.labels}
+
+
+def portraits(garments: FashionMNIST, size: int, seed: int = 0) -> np.ndarray:
+    """Each garment of a split as scenes have them, for whoever is to tell them apart: uint8 (n, size, size, 3).
+
+    It is large, on textured ground, and half of the time another one is in front of it.  Portrait i depends on the
+    seed, the split and i alone.
+    """
+    drawn = np.empty((len(garments.images), size, size, 3), np.uint8)
+    for i, photograph in enumerate(garments.images):
+        rng = np.random.default_rng((seed, list(COUNTS).index(garments.split), i, 1))  # 1: not those of scene i
+        scene = Scene(ground(rng, size))
+        scene.add(photograph, 0, rng, PORTRAIT)
+        if rng.random() < 0.5:
+            scene.add(garments.images[rng.integers(len(drawn))], 1, rng, OTHER)
+        drawn[i] = scene.image
+    return drawn
 
 
 class Scene:
@@ -77,9 +94,18 @@ class Scene:
         self.labels: list[int] = []
         self.extents = self.seen = np.zeros(0, np.int64)
 
-    def add(self, photograph: np.ndarray, label: int, rng: np.random.Generator) -> None:
-        """Draw a garment over what is there, if there is a place where it leaves enough of that to be seen."""
-        light, opacity = cut_out(photograph, round(len(self.canvas) * rng.uniform(*SIDE)), mirror=rng.random() < 0.5)
+    @property
+    def image(self) -> np.ndarray:
+        """uint8 (size, size, 3)."""
+        return np.rint(np.clip(self.canvas, 0, 1) * 255).astype(np.uint8)
+
+    def add(self, photograph: np.ndarray, label: int, rng: np.random.Generator,
+            side: tuple[float, float] = SIDE) -> None:
+        """Draw a garment over what is there, if there is a place where it leaves enough of that to be seen.
+
+        side: between which shares of the scene's side its longer one lies.
+        """
+        light, opacity = cut_out(photograph, round(len(self.canvas) * rng.uniform(*side)), mirror=rng.random() < 0.5)
         tint, solid = rng.uniform(TINT, 1, 3).astype(np.float32), opacity > 0.5
         h, w = opacity.shape
         room = np.array([len(self.owner) - h + 1, len(self.owner) - w + 1])

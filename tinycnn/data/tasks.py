@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import transforms, views
+from . import scenes, transforms, views
 from .datasets import FashionMNIST
 from .faults import BadDataError, Fault
 from .folder import MIN_SIDE, ImageFolder, Photos, split
@@ -38,7 +38,8 @@ class View:
     interpolation: str = "bilinear"
 
     def __call__(self, images: Any, rng: np.random.Generator) -> np.ndarray:
-        """A batch as it is tested, float32 (N, channels, size, size): Photos, or grey uint8 (N, H, W)."""
+        """A batch as it is tested, float32 (N, channels, size, size): Photos, or uint8, grey (N, H, W) of any size, or
+        of this size in colours (N, H, W, C)."""
         return self._normalized(self._pixels(images))
 
     def augmented(self, kind: str) -> Callable[[Any, np.random.Generator], np.ndarray]:
@@ -53,7 +54,7 @@ class View:
     def _pixels(self, images: Any) -> np.ndarray:
         if isinstance(images, Photos):
             return views.middle(images, self.resize, self.size, self.interpolation)
-        return images if images.shape[1:] == (self.size, self.size) else transforms.resize(images, self.size)
+        return images if images.shape[1:3] == (self.size, self.size) else transforms.resize(images, self.size)
 
     def _part(self, images: Any, rng: np.random.Generator) -> np.ndarray:
         if isinstance(images, Photos):
@@ -116,6 +117,17 @@ def fashion_mnist(root: str | os.PathLike[str] | None = None, size: int = 28, ch
     train, test = (FashionMNIST(root, part, download) for part in ("train", "test"))
     view = View(size, channels, tuple(mean) or (FASHION_MNIST_MEAN,), tuple(std) or (FASHION_MNIST_STD,))
     return Task((train.images, train.labels), (test.images, test.labels), train.classes, view)
+
+
+def portraits(view: View, seed: int = 0, root: str | os.PathLike[str] | None = None) -> Task:
+    """Fashion-MNIST's garments one by one as the scenes have them, in colour: see `scenes.portraits`.
+
+    A detector's backbone that has learnt to tell them apart begins with what is hardest in the scenes.  At 64 pixels
+    they take two minutes to draw, and 860 MB.  Errors are those of `FashionMNIST`.
+    """
+    train, test = (FashionMNIST(root, part) for part in ("train", "test"))
+    return Task((scenes.portraits(train, view.size, seed), train.labels),
+                (scenes.portraits(test, view.size, seed), test.labels), train.classes, view)
 
 
 def folder(root: str | os.PathLike[str], view: View, validation: str | os.PathLike[str] | None = None,

@@ -18,7 +18,7 @@ from .coders import (
 )
 from .detector import Detector
 from .draw import class_colour, draw_detections
-from .files import Description, load_into, read_detector, save_detector
+from .files import Description, load_backbone, load_into, read_detector, save_detector
 from .finder import Finder
 from .heads import DenseHead, SeparateHeads
 from .inputs import Inputs
@@ -101,6 +101,7 @@ __all__ = [
     "grid_points",
     "kmeans_anchors",
     "level_candidates",
+    "load_backbone",
     "load_into",
     "logit_candidates",
     "map_sizes",

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..models import create_model
+from ..models import Backbone, create_model
+from ..models.weights import load_features
 from ..nn import StateDictError
 from ..serialize import CheckpointError, load, save
 from .detector import Detector
@@ -102,6 +103,19 @@ def load_into(detector: Detector, state: Mapping[str, Any], path: str | os.PathL
     except StateDictError as error:
         raise CheckpointError(f"{os.fspath(path)}: {error.summary(_SHOWN, separator='; ')}") from error
     return kept
+
+
+def load_backbone(detector: Detector, path: str | os.PathLike[str]) -> None:
+    """Let a detector's backbone begin with the weights of a classifier, the same network trained on images by class.
+
+    Raises ValueError for a detector whose network is not one of ours with a head beside it, CheckpointError for a file
+    that does not fit; the detector then is as it was.
+    """
+    found = [module for module in detector.modules() if isinstance(module, Backbone)]
+    if len(found) != 1:
+        raise ValueError(f"load_backbone: expected a detector with one backbone, {type(detector).__name__} has "
+                         f"{len(found)}")
+    load_features(found[0], path)
 
 
 def _halved(name: str, value: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from .backbone import Backbone
 from .darknet_files import darknet_state
 from .published import WEIGHTS, Preprocessing, Weights, WeightsNotFound
 
-__all__ = ["WEIGHTS", "Preprocessing", "Weights", "WeightsNotFound", "load_pretrained", "load_weights",
-           "preprocessing"]
+__all__ = ["WEIGHTS", "Preprocessing", "Weights", "WeightsNotFound", "load_features", "load_pretrained",
+           "load_weights", "preprocessing"]
 DESCRIPTION = "network"  # array of a file that says what it is of: `training.described`; no weights
 _SHOWN = 3  # misfits of each sort that an error about a file spells out
 log = logging.getLogger("tinycnn")
@@ -94,6 +94,16 @@ def load_weights(model: Module, path: str | os.PathLike[str], other_classes: boo
     if other_classes:
         state |= _unlike(model, state)
     _load_into(model, state, path)
+
+
+def load_features(model: Backbone, path: str | os.PathLike[str]) -> None:
+    """Load the trunk of a classifier's file of weights into `model`, the same network built with features_only.
+
+    What the file has beyond the model's feature maps is left out.  Files and errors: see `load_weights`.
+    """
+    own = model.state_dict()
+    state = {key: value for key, value in _state(model, path).items() if key in own}
+    _load_into(model, state | {key: value for key, value in own.items() if _within(key, model.head_modules)}, path)
 
 
 def _state(model: Module, path: str | os.PathLike[str]) -> dict[str, Any]:

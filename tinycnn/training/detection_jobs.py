@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import random
 from ..data.detection_tasks import SCENES, DetectionTask, annotated, scenes
-from ..detection import Description, Detector, YOLOScale, kmeans_anchors, load_into, read_detector
+from ..detection import Description, Detector, YOLOScale, kmeans_anchors, load_backbone, load_into, read_detector
 from .detection_recipe import DetectionRecipe
 from .detector import train_detector
 from .engines import Engine
@@ -26,9 +26,11 @@ MOST_FITTED = 1000  # images whose boxes anchors are fitted to
 class DetectorChoice:
     """A registered detector, options of its function, and a file of weights to begin with.
 
-    size: of the images that it sees, pixels of a side; backbone: a registered network's name; both as the function has
-    them where None.  fit_anchors: of a YOLO, k-means anchors of the boxes to train on in place of its own.  Raises
-    ValueError for an option that the data decide.
+    backbone_weights: of a classifier, for the backbone to begin with, in place of weights of the whole.  size: of the
+    images that it sees, pixels of a side; backbone: a registered network's name; both as the function has them where
+    None.  fit_anchors: of a YOLO, k-means anchors of the boxes to train on in place of its own.
+
+    Raises ValueError for an option that the data decide, and for both kinds of weights.
     """
 
     model: str
@@ -37,8 +39,12 @@ class DetectorChoice:
     size: int | None = None
     fit_anchors: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    backbone_weights: str | None = None
 
     def __post_init__(self) -> None:
+        if self.weights and self.backbone_weights:
+            raise ValueError("weights: expected those of a detector (--weights) or of its backbone alone "
+                             "(--backbone-weights), got both")
         if "num_classes" in self.options:
             raise ValueError("option: num_classes cannot be chosen, it follows from the images")
 
@@ -58,6 +64,8 @@ class DetectorChoice:
         """
         description = self.describe(task)
         detector = description.build()
+        if self.backbone_weights is not None:
+            load_backbone(detector, self.backbone_weights)
         unlike = [] if self.weights is None else load_into(detector, read_detector(self.weights)[0], self.weights,
                                                            other_classes=True)
         return detector, description, unlike
@@ -87,6 +95,7 @@ class DetectionChoice:
 
     root: the directory of Fashion-MNIST's files, for scenes, which have `scene_size` pixels of a side.  images,
     validation, validation_images, share, skip_bad: see `annotated`.  limit: take only so many images of each side.
+    keep: in memory, once they are drawn or decoded.
     """
 
     data: str
@@ -98,16 +107,21 @@ class DetectionChoice:
     root: str | None = None
     scene_size: int = SCENE_SIZE
     limit: int | None = None
+    keep: bool = False
 
     def task(self, seed: int = 0) -> DetectionTask:
         """The images, read and checked; errors are those of `data.detection_tasks`."""
+        task = self._task(seed).limited(self.limit)
+        return task.kept() if self.keep else task
+
+    def _task(self, seed: int) -> DetectionTask:
         if self.data == SCENES:
             if self.validation is not None or self.images is not None:
                 raise ValueError("val, images: scenes are drawn, and tested with scenes of other garments; expected no "
                                  "folder or file")
-            return scenes(self.scene_size, root=self.root).limited(self.limit)
+            return scenes(self.scene_size, root=self.root)
         return annotated(self.data, self.images, self.validation, self.validation_images, self.share, seed,
-                         self.skip_bad).limited(self.limit)
+                         self.skip_bad)
 
 
 def run_detector_training(choice: DetectorChoice, data: DetectionChoice, recipe: DetectionRecipe,
@@ -132,7 +146,8 @@ def run_detector_training(choice: DetectorChoice, data: DetectionChoice, recipe:
     detector, description, unlike = choice.build(task)
     if unlike:
         tell_unlike(unlike)
-    about = {"model": choice.model, "options": description.options, "weights": choice.weights, "data": data.data,
+    about = {"model": choice.model, "options": description.options, "weights": choice.weights,
+             "backbone_weights": choice.backbone_weights, "data": data.data,
              "images": len(task.train), "test_images": len(task.test)}
     return train_detector(detector, task, recipe, out, description=description, engine=engine, resume=resume,
                           overwrite=overwrite, workers=workers, about=about, progress=progress)
