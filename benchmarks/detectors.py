@@ -29,27 +29,24 @@ from harness import write_between
 import tinycnn
 from tinycnn.data import Scenes
 from tinycnn.data.images import save_image
-from tinycnn.data.tasks import View, portraits
 from tinycnn.detection import Finder, nms, read_detector, save_detector
 from tinycnn.detection.files import load_into
 from tinycnn.detection.finder import SHIPPED
 from tinycnn.detection.metrics import CocoEvaluator
-from tinycnn.models import Preprocessing
 from tinycnn.ops import box_iou
-from tinycnn.training.choices import NetworkChoice
-from tinycnn.training.classifier import train_classifier
+from tinycnn.training.choices import DataChoice, NetworkChoice
 from tinycnn.training.detection_jobs import DetectionChoice, DetectorChoice, run_detector_training
 from tinycnn.training.detection_recipe import DetectionRecipe
 from tinycnn.training.engines import Engine
+from tinycnn.training.jobs import run_training
 from tinycnn.training.recipe import Recipe
 from tinycnn.training.results import RunFiles, write_json
 
 SIZE = 160
 BACKBONE, SMALL_BACKBONE = "shufflenet_v2_x1_0", "shufflenet_v2_x0_5"
-PORTRAIT = 64  # pixels of a garment's portrait
 FIRST = Recipe(epochs=10, batch_size=64, optimizer="sgd", lr=0.1, weight_decay=5e-4, warmup=0.05, clip=5.0,
                label_smoothing=0.1)  # of the backbones
-FULL, BRIEF = 20, 8  # epochs; the latter to see that it learns
+FULL, BRIEF = 12, 4  # epochs; the latter to see that it learns
 RECIPE = DetectionRecipe(batch_size=32, optimizer="adamw", lr=2e-3, weight_decay=0.05, ema=0.998, augment="flip",
                          test_every=5)
 SCENES = DetectionChoice("scenes", scene_size=SIZE, keep=True)
@@ -73,11 +70,11 @@ class Entry(NamedTuple):
 
 
 DETECTORS = {
-    "ssdlite": Entry("ssdlite", FULL, options={"strides": [8, 16, 32], "maps": 5}),
+    "ssdlite": Entry("ssdlite", 20, options={"strides": [8, 16, 32], "maps": 5}),
     "yolov3_tiny": Entry("yolov3_tiny", FULL, fit_anchors=True, options={"width": 0.5}),
     "fcos": Entry("fcos_fpn", FULL),
     "nanodet_m": Entry("nanodet_m", 25, backbone=None),
-    "nanodet_m_x0_5": Entry("nanodet_m", 15, backbone=SMALL_BACKBONE),
+    "nanodet_m_x0_5": Entry("nanodet_m", 25, backbone=SMALL_BACKBONE),
     "yolov1": Entry("yolov1", BRIEF, size=224),
     "yolov2": Entry("yolov2", BRIEF, fit_anchors=True, options={"width": 128}),
     "yolov3": Entry("yolov3", BRIEF, fit_anchors=True, options={"width": 0.25}),
@@ -86,7 +83,7 @@ DETECTORS = {
     "atss": Entry("atss_fpn", BRIEF),
     "gfl": Entry("gfl_fpn", BRIEF),
     "refinedet": Entry("refinedet", BRIEF, size=192),
-    "efficientdet_d0": Entry("efficientdet_d0", BRIEF, size=128, backbone=None),
+    "efficientdet_d0": Entry("efficientdet_d0", 2*BRIEF, size=128, backbone=None),
 }
 SMALLEST = "nanodet_m_x0_5"  # comes with the package
 SCENE, SCENE_SIZE = 21, 320  # of the test split; larger than it is looked at, so that the names drawn can be read
@@ -105,11 +102,8 @@ def first(backbone: str, workers: int) -> dict[str, Any]:
     out = RUNS / backbone
     for result in out.glob("result-*.json"):
         return json.loads(result.read_text())
-    look = Preprocessing()
-    task = portraits(View(PORTRAIT, 3, look.mean, look.std))
-    return train_classifier(NetworkChoice(backbone).build(len(task.classes), 3, False), task, FIRST, out,
-                            engine=PLANNED, workers=workers, resume=RunFiles(out).checkpoint.exists(),
-                            about={"model": backbone})
+    return run_training(NetworkChoice(backbone), DataChoice("portraits"), FIRST, out, engine=PLANNED, workers=workers,
+                        resume=RunFiles(out).checkpoint.exists())
 
 
 def train(name: str, out: Path, workers: int) -> dict[str, Any]:

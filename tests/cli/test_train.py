@@ -79,6 +79,21 @@ def test_fashion_mnist_and_all_of_a_recipe(run, fashion, tmp_path):
     assert found["ms_median"] > 0
 
 
+def test_portraits(run, fashion, tmp_path):
+    data = ("--data", "portraits", "--data-root", fashion, "--size", "32", "--limit", "16")
+    out = tmp_path / "run"
+    code, _, err = run("train", "--model", SMALL, *data, "--epochs", "1", "--batch-size", "8", "--out", out)
+    assert code == 0, err
+    assert "16 images to train on, 16 to test with" in err
+    (result,) = out.glob("result-*.json")
+    code, printed, err = run("evaluate", "--model", SMALL, "--weights", out / "weights.npz", *data, "--json")
+    assert code == 0, err
+    assert json.loads(printed)["top1"] == pytest.approx(json.loads(result.read_text())["accuracy"])
+    code, _, err = run("train", "--model", SMALL, *data, "--in-chans", "1", "--out", tmp_path / "other")
+    assert code == 2
+    says(err, "portraits have 3 channels, got 1")
+
+
 def test_eager_and_planned_agree(run, trained, photos):
     weights = ("--model", SMALL, "--weights", trained / "weights.npz", "--data", photos, "--json")
     planned, eager = (json.loads(run("evaluate", *weights, *more)[1]) for more in ((), ("--eager",)))

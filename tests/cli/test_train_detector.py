@@ -9,6 +9,7 @@ from tiny_detector import write_set
 from tiny_files import command, write_weights
 
 import tinycnn
+from tinycnn import models
 from tinycnn.data.datasets import FASHION_MNIST_SYSTEM
 from tinycnn.data.detection import write_coco, write_voc
 from tinycnn.detection import read_detector
@@ -104,6 +105,16 @@ def test_weights_of_other_classes_are_a_start(train, data, tmp_path):
     code, _, err = train("--data", data, "--weights", tmp_path / "start.npz", "--out", tmp_path / "run", "--epochs", 1)
     assert code == 0, err
     assert "begin anew" not in err
+
+
+def test_a_backbone_that_has_learnt_to_classify_is_a_start(data, tmp_path, capsys):
+    tinycnn.save(models.create_model("shufflenet_v2_x0_5", num_classes=7).state_dict(), tmp_path / "body.npz")
+    code, _, err = command(capsys, "train-detector", "--model", "nanodet_m", "--backbone", "shufflenet_v2_x0_5",
+                           "--backbone-weights", tmp_path / "body.npz", "--size", 64, "--data", data, "--limit", 4,
+                           "--epochs", 1, "--batch-size", 2, "--keep", "--eager", "--out", tmp_path / "run")
+    assert code == 0, err
+    (result,) = (tmp_path / "run").glob("result-*.json")
+    assert json.loads(result.read_text())["settings"]["backbone_weights"] == str(tmp_path / "body.npz")
 
 
 # ---- what is wrong

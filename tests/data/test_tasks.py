@@ -37,11 +37,16 @@ def test_fashion_mnist_pixels(fashion):
 
 
 def test_portraits_are_shown_in_their_colours(fashion):
-    task = tasks.portraits(tasks.View(32, 3, (0.1, 0.2, 0.3), (0.5, 1, 2)), root=fashion)
+    view = tasks.View(32, 3, (0.1, 0.2, 0.3), (0.5, 1, 2))
+    task = tasks.portraits(view, fashion)
     x, y = next(iter(task.loader(True, 5)))
     np.testing.assert_allclose(x[:, 2], (task.test[0][..., 2] / 255 - 0.3) / 2, atol=1e-6)
     np.testing.assert_array_equal(y, tasks.fashion_mnist(fashion).test[1])
     assert next(iter(task.train_loader(2, "crop")))[0].shape == (2, 3, 32, 32)
+    few = tasks.portraits(view, fashion, limit=3)
+    for part, first in ((task.train, few.train), (task.test, few.test)):
+        np.testing.assert_array_equal(part[0][:3], first[0])
+        np.testing.assert_array_equal(part[1][:3], first[1])
 
 
 def test_training_leaves_out_the_rest_and_testing_does_not(fashion):

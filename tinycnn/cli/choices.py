@@ -10,7 +10,7 @@ from typing import Any
 from .._kernels import set_num_threads
 from ..data.faults import BadDataError, Fault
 from ..data.folder import MIN_SIDE
-from ..data.tasks import FASHION_MNIST, Task
+from ..data.tasks import FASHION_MNIST, PORTRAITS, Task
 from ..training.choices import DataChoice, NetworkChoice
 from ..training.engines import Engine
 from ..training.recipe import SCHEDULES, Course
@@ -35,15 +35,17 @@ def add_data(parser: argparse.ArgumentParser, limit: str = "take only N images o
              default: str | None = None) -> None:
     """Which images; limit: what is said of --limit.  default: which, where they need not be named."""
     group = parser.add_argument_group("images")
-    group.add_argument("--data", required=default is None, default=default, metavar=f"{FASHION_MNIST}|FOLDER",
-                       help="the data set, or a folder with a folder of photos for each class")
+    group.add_argument("--data", required=default is None, default=default,
+                       metavar=f"{FASHION_MNIST}|{PORTRAITS}|FOLDER", help="the data set, its garments in colour as "
+                       "scenes have them (to train what a detector begins with), or a folder with a folder of photos "
+                       "for each class")
     group.add_argument("--data-root", metavar="DIR", help="directory of Fashion-MNIST's four files (default: where "
                        "they are installed or downloaded)")
     group.add_argument("--download", action="store_true", help="fetch data or known weights that are not here")
     group.add_argument("--size", type=positive, metavar="PIXELS", help="side of what the network is shown (default: "
-                       "28 for Fashion-MNIST, for photos what the network's known weights expect)")
-    group.add_argument("--in-chans", type=positive, metavar="N", help="1 or 3 (default: 1 for Fashion-MNIST, 3 for "
-                       "photos and known weights)")
+                       "28 for Fashion-MNIST, 64 for portraits, for photos what the network's known weights expect)")
+    group.add_argument("--in-chans", type=positive, metavar="N", help="1 or 3 (default: 1 for Fashion-MNIST, else "
+                       "3)")
     group.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used; else they are "
                        "listed and nothing is done")
     group.add_argument("--min-side", type=positive, default=MIN_SIDE, metavar="PIXELS", help="a photo with a shorter "

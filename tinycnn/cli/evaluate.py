@@ -74,7 +74,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _rows(options: argparse.Namespace) -> list[Row]:
     """What each network came to; of several, each is told on stderr when it is done."""
     networks, data = _networks(options), data_choice(options)
-    if data.is_fashion_mnist and data.limit is None:
+    if data.of_garments and data.limit is None:
         data = dataclasses.replace(data, limit=IMAGES)
     found = run_evaluations(networks, data, batch_size=options.batch_size, engine=engine_choice(options), tell=tell)
     rows: list[Row] = []

@@ -67,7 +67,7 @@ def _netadapt(options: argparse.Namespace) -> int:
     try:
         network = network_choice(options)
         network = replace(network, model=ALIASES.get(network.model, network.model))
-        if options.stem_stride is None and data_choice(options).is_fashion_mnist:
+        if options.stem_stride is None and data_choice(options).of_garments:
             network = replace(network, options={"stem_stride": STEM_STRIDE, **network.options})
         settings = Settings(options.budget, options.steps, options.short_steps, options.start_epochs,
                             options.long_epochs, options.divisor, options.latency_threads, options.seed)

@@ -62,7 +62,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    usual = "flip" if data_choice(options).is_fashion_mnist else "crop"
+    usual = "flip" if data_choice(options).of_garments else "crop"
     names = set(Recipe.__dataclass_fields__) - {"augment", "families"}
     return Recipe(**{name: getattr(options, name) for name in names},
                   augment=options.augment or ("none" if options.cache_features else usual))

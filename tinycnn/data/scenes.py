@@ -64,19 +64,19 @@ class Scenes:
         return {"boxes": sample.boxes, "labels": sample.labels}
 
 
-def portraits(garments: FashionMNIST, size: int, seed: int = 0) -> np.ndarray:
+def portraits(garments: FashionMNIST, size: int, seed: int = 0, count: int | None = None) -> np.ndarray:
     """Each garment of a split as scenes have them, for whoever is to tell them apart: uint8 (n, size, size, 3).
 
     It is large, on textured ground, and half of the time another one is in front of it.  Portrait i depends on the
-    seed, the split and i alone.
+    seed, the split and i alone.  count: only of the first so many.
     """
-    drawn = np.empty((len(garments.images), size, size, 3), np.uint8)
-    for i, photograph in enumerate(garments.images):
+    drawn = np.empty((len(garments.images[:count]), size, size, 3), np.uint8)
+    for i, photograph in enumerate(garments.images[:count]):
         rng = np.random.default_rng((seed, list(COUNTS).index(garments.split), i, 1))  # 1: not those of scene i
         scene = Scene(ground(rng, size))
         scene.add(photograph, 0, rng, PORTRAIT)
         if rng.random() < 0.5:
-            scene.add(garments.images[rng.integers(len(drawn))], 1, rng, OTHER)
+            scene.add(garments.images[rng.integers(len(garments.images))], 1, rng, OTHER)
         drawn[i] = scene.image
     return drawn
 

@@ -15,7 +15,7 @@ from .faults import BadDataError, Fault
 from .folder import MIN_SIDE, ImageFolder, Photos, split
 from .loader import Loader, Mix
 
-FASHION_MNIST = "fashion-mnist"  # what the data set is called on the command line
+FASHION_MNIST, PORTRAITS = "fashion-mnist", "portraits"  # what the data sets are called on the command line
 FASHION_MNIST_MEAN, FASHION_MNIST_STD = 0.2860, 0.3530  # of the training images' pixels
 AUGMENTATIONS = ("none", "flip", "crop")
 _ENOUGH = 2  # times as large as it is shown a photo is decoded to cut parts out of it: the least has half of its side
@@ -119,15 +119,17 @@ def fashion_mnist(root: str | os.PathLike[str] | None = None, size: int = 28, ch
     return Task((train.images, train.labels), (test.images, test.labels), train.classes, view)
 
 
-def portraits(view: View, seed: int = 0, root: str | os.PathLike[str] | None = None) -> Task:
+def portraits(view: View, root: str | os.PathLike[str] | None = None, seed: int = 0,
+              limit: int | None = None) -> Task:
     """Fashion-MNIST's garments one by one as the scenes have them, in colour: see `scenes.portraits`.
 
     A detector's backbone that has learnt to tell them apart begins with what is hardest in the scenes.  At 64 pixels
-    they take two minutes to draw, and 860 MB.  Errors are those of `FashionMNIST`.
+    they take two minutes to draw, and 860 MB.  limit: draw only so many of each side.  Errors are those of
+    `FashionMNIST`.
     """
     train, test = (FashionMNIST(root, part) for part in ("train", "test"))
-    return Task((scenes.portraits(train, view.size, seed), train.labels),
-                (scenes.portraits(test, view.size, seed), test.labels), train.classes, view)
+    return Task((scenes.portraits(train, view.size, seed, limit), train.labels[:limit]),
+                (scenes.portraits(test, view.size, seed, limit), test.labels[:limit]), train.classes, view)
 
 
 def folder(root: str | os.PathLike[str], view: View, validation: str | os.PathLike[str] | None = None,

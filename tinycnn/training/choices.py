@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..data.folder import MIN_SIDE
-from ..data.tasks import FASHION_MNIST, Task, View, fashion_mnist, folder
+from ..data.tasks import FASHION_MNIST, PORTRAITS, Task, View, fashion_mnist, folder, portraits
 from ..models import Backbone, create_model, load_weights, preprocessing
 
-FASHION_MNIST_SIZE = 28
+SIZES = {FASHION_MNIST: 28, PORTRAITS: 64}  # pixels of a side, where nothing is said of it
 DECIDED = {"num_classes", "in_chans", "features_only", "out_indices"}  # options of a classifier that data decide
 
 
@@ -56,7 +56,8 @@ class NetworkChoice:
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Images: Fashion-MNIST (data="fashion-mnist"), or a folder of photos by class.
+    """Images: Fashion-MNIST (data="fashion-mnist"), its garments as scenes have them (data="portraits"), or a folder of
+    photos by class.
 
     root: the directory of Fashion-MNIST's files; download: fetch them where they are not here.  validation, share: a
     folder by class to test with, or the share of each class that is kept for that.  size: pixels of a side; channels:
@@ -76,28 +77,35 @@ class DataChoice:
     limit: int | None = None
 
     @property
-    def is_fashion_mnist(self) -> bool:
-        """Whether it is the data set, not a folder."""
-        return self.data == FASHION_MNIST
+    def of_garments(self) -> bool:
+        """Whether it is a data set of Fashion-MNIST's garments, not a folder."""
+        return self.data in SIZES
 
-    def fashion_mnist(self, network: NetworkChoice) -> Task:
-        """Fashion-MNIST as a network is shown it: known weights want three channels, and their own mean."""
+    def garments(self, network: NetworkChoice) -> Task:
+        """Fashion-MNIST or its portraits as a network is shown them: known weights want three channels, and their own
+        mean."""
         if self.validation is not None:
             raise ValueError("val: Fashion-MNIST is tested with its own test images, expected no other folder")
+        size, known = self.size or SIZES[self.data], preprocessing(network.model)
+        if self.data == PORTRAITS:
+            self._require_colours()
+            return portraits(View(size, 3, known.mean, known.std), self.root, limit=self.limit)
         channels = self.channels or (3 if network.pretrained else 1)
         if channels not in (1, 3):
             raise ValueError(f"in_chans: expected 1 or 3, got {channels}")
-        known = preprocessing(network.model)
         view = {"mean": known.mean, "std": known.std} if network.pretrained else {}
-        task = fashion_mnist(self.root, self.size or FASHION_MNIST_SIZE, channels, download=self.download, **view)
-        return task.limited(self.limit)
+        return fashion_mnist(self.root, size, channels, download=self.download, **view).limited(self.limit)
 
     def training_task(self, network: NetworkChoice, seed: int = 0, workers: int = 0) -> Task:
         """Images to train and to test a network with; errors are those of `data.tasks`."""
-        if self.is_fashion_mnist:
-            return self.fashion_mnist(network)
-        if self.channels not in (None, 3):
-            raise ValueError(f"in_chans: photos have 3 channels, got {self.channels}")
+        if self.of_garments:
+            return self.garments(network)
+        self._require_colours()
         task = folder(self.data, network.photo_view(self.size), self.validation, self.share, seed, self.skip_bad,
                       self.min_side, workers)
         return task.limited(self.limit)
+
+    def _require_colours(self) -> None:
+        if self.channels not in (None, 3):
+            raise ValueError(f"in_chans: {'portraits' if self.of_garments else 'photos'} have 3 channels, "
+                             f"got {self.channels}")

@@ -98,10 +98,10 @@ def _described(network: NetworkChoice) -> Described | None:
 
 
 def _task(network: NetworkChoice, data: DataChoice, described: Described | None) -> Task:
-    if data.is_fashion_mnist:
+    if data.of_garments:
         if network.pretrained:
             raise ValueError(f"{network.model}: its known weights have ImageNet's classes, not Fashion-MNIST's")
-        task = data.fashion_mnist(network)
+        task = data.garments(network)
         return replace(task, view=_resized(described.view, data.size)) if described else task
     view = _resized(described.view, data.size) if described else network.photo_view(data.size)
     classes: Sequence[str] | None = described.classes if described else None
