@@ -50,6 +50,17 @@ def test_a_line_for_each_object(detect, photos, weights, way):
         np.testing.assert_allclose([float(found[i]) for i in range(3, 8)], [score, *box], atol=0.06)
 
 
+def test_an_object_is_named_once_if_classes_do_not_count(detect, photos, weights):
+    state = dict(tinycnn.load(weights))
+    state["sides.bias"] = np.full_like(state["sides.bias"], 2)  # boxes that are large enough to overlap
+    tinycnn.save(state, weights)
+    every, once = (detect(photos / "000.png", "--threshold", 0.2, *way)[1].splitlines()
+                   for way in ((), ("--class-agnostic",)))
+    assert 0 < len(once) < len(every)
+    assert set(once) < set(every)
+    assert once[0] == every[0]
+
+
 def test_pictures_and_results(detect, photos, tmp_path):
     (photos / "more").mkdir()
     (photos / "more" / "000.png").write_bytes((photos / "000.png").read_bytes())

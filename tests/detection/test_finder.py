@@ -10,6 +10,7 @@ from tinycnn import models, random
 from tinycnn.data import ImageError
 from tinycnn.detection import (
     Description,
+    Detections,
     Finder,
     class_names,
     finder,
@@ -118,6 +119,16 @@ def test_it_finds_what_the_network_says(file, compile):
     assert (got.scores >= 0.4).all()
     np.testing.assert_allclose(got.boxes, want.boxes, atol=1e-3)
     np.testing.assert_array_equal(got.labels, want.labels)
+
+
+@pytest.mark.parametrize(("agnostic", "kept"), [(False, [0, 1, 2, 3]), (True, [0, 2, 3])])
+def test_an_object_is_named_once_if_classes_do_not_count(file, monkeypatch, agnostic, kept):
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 5], [20, 20, 30, 30]], np.float32)
+    found = Detections(boxes, np.array([0.9, 0.8, 0.7, 0.6], np.float32), np.array([0, 1, 1, 0]))
+    finder = Finder(weights=file, class_agnostic=agnostic)
+    monkeypatch.setattr(finder.detector, "detect", lambda images, run: [found])
+    for got, column in zip(finder.find(IMAGE), found):
+        np.testing.assert_array_equal(got, column[kept])
 
 
 def test_it_reads_photos(file, tmp_path):

@@ -37,6 +37,8 @@ def add_to(commands: Any) -> None:
                         "not have them")
     parser.add_argument("--threshold", type=float, default=THRESHOLD, metavar="SCORE", help="objects with a lower "
                         "score are not shown (default: %(default)s)")
+    parser.add_argument("--class-agnostic", action="store_true", help="of boxes that overlap much show the surest "
+                        "alone, whatever their classes")
     parser.add_argument("--size", type=positive, metavar="PIXELS", help="side of what the network is shown (default: "
                         "that of the weights)")
     add_option(parser)
@@ -84,7 +86,8 @@ def _finder(options: argparse.Namespace) -> Finder:
     names = None
     if options.classes is not None:
         names = Path(options.classes).read_text(encoding="utf-8").splitlines()
-    return Finder(options.model, options.weights, options.threshold, names, engine_choice(options).compile, **chosen)
+    return Finder(options.model, options.weights, options.threshold, names, engine_choice(options).compile,
+                  options.class_agnostic, **chosen)
 
 
 class Pictures:

@@ -22,9 +22,11 @@ from .detector import arrays
 from .files import Description, load_into, read_detector
 from .names import class_names
 from .postprocess import Detections
+from .suppression import nms
 
 SHIPPED = Path(__file__).parent / "weights" / "detector.npz"  # that of the package
 THRESHOLD = 0.3
+SAME = 0.6  # IoU from which two boxes are taken to be of one object, if classes do not count
 DARKNET = ".weights"
 
 
@@ -35,7 +37,9 @@ class Finder:
     `save_detector` wrote, says what it is of.  Neither: the detector that comes with the package.  weights: .npz,
     .safetensors, .pth, or Darknet's .weights.  threshold: objects with a lower score are not shown.  classes: names by
     label, where the file has none.  compile: what plans a network, `tinycnn.compile`; without it the network runs
-    eagerly, and slower.  options: of the model's function, such as `size`.
+    eagerly, and slower.  class_agnostic: of boxes that overlap by an IoU of more than 0.6 show the surest alone,
+    whatever their classes: a detector in doubt names an object twice.  options: of the model's function, such as
+    `size`.
 
     Attributes: `detector`, `classes`, `category_ids` (the numbers of classes in COCO's files), `name`, `source`.
 
@@ -46,7 +50,7 @@ class Finder:
 
     def __init__(self, model: str | None = None, weights: str | os.PathLike[str] | None = None,
                  threshold: float = THRESHOLD, classes: Sequence[str] | None = None,
-                 compile: Callable[..., Any] | None = None, **options: Any) -> None:
+                 compile: Callable[..., Any] | None = None, class_agnostic: bool = False, **options: Any) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"Finder: threshold must be within [0, 1], got {threshold!r}")
         path = _weights(model, weights)
@@ -61,7 +65,7 @@ class Finder:
             load_into(self.detector, state, path)
         names, numbers = class_names(self.detector.num_classes)
         self.classes, self.category_ids = described.classes or names, described.category_ids or numbers
-        self.detector.score_threshold = threshold
+        self.detector.score_threshold, self.class_agnostic = threshold, class_agnostic
         self.detector.eval()
         self._run: Callable[[np.ndarray], Any] = self.detector
         if compile is not None:
@@ -84,7 +88,11 @@ class Finder:
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(f"Finder: an image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
-        return self.detector.detect([image], self._raw)[0]
+        found = self.detector.detect([image], self._raw)[0]
+        if not self.class_agnostic:
+            return found
+        kept = nms(found.boxes, found.scores, SAME)
+        return Detections(*(column[kept] for column in found))
 
     def _raw(self, x: np.ndarray) -> Any:
         with no_grad():
