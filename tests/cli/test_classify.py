@@ -70,7 +70,8 @@ def test_json(classify, weights):
     assert set(document) == {"schema", "tinycnn", "isa", "threads", "model", "weights", "results", "errors"}
     assert (document["schema"], document["model"], document["errors"]) == (1, SMALL, [])
     assert document["weights"]["source"] == weights
-    assert [Path(r["file"]).name for r in document["results"]] == ["cat.jpg", "cat.jpg", "coffee.jpg", "rocket.jpg"]
+    names = [Path(result["file"]).name for result in document["results"]]
+    assert names == ["cat.jpg", "cat.jpg", "coffee.jpg", "rocket.jpg", "scene.png"]
     for result in document["results"]:
         assert set(result) == {"file", "classes", "decode_ms", "network_ms"}
         chances = [c["probability"] for c in result["classes"]]
