@@ -120,14 +120,14 @@ def fashion_mnist(root: str | os.PathLike[str] | None = None, size: int = 28, ch
 
 
 def portraits(view: View, root: str | os.PathLike[str] | None = None, seed: int = 0,
-              limit: int | None = None) -> Task:
+              limit: int | None = None, download: bool = False) -> Task:
     """Fashion-MNIST's garments one by one as the scenes have them, in colour: see `scenes.portraits`.
 
     A detector's backbone that has learnt to tell them apart begins with what is hardest in the scenes.  At 64 pixels
     they take two minutes to draw, and 860 MB.  limit: draw only so many of each side.  Errors are those of
     `FashionMNIST`.
     """
-    train, test = (FashionMNIST(root, part) for part in ("train", "test"))
+    train, test = (FashionMNIST(root, part, download) for part in ("train", "test"))
     return Task((scenes.portraits(train, view.size, seed, limit), train.labels[:limit]),
                 (scenes.portraits(test, view.size, seed, limit), test.labels[:limit]), train.classes, view)
 

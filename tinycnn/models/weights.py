@@ -73,13 +73,22 @@ def _of_detector(model: Any, path: Path, weights: Weights, build: Callable[..., 
 
 def _completed(model: Backbone, state: Mapping[str, Any], weights: Weights) -> dict[str, Any]:
     """The values of a file; the model's own where it has another head, none for parts that it is built without."""
-    own, own_head = model.state_dict(), model.head_modules if model.features_only else ()
+    if model.features_only:
+        return _trunk(model, state)
+    own: dict[str, Any] = model.state_dict()
+    own_head: tuple[str, ...] = ()
     if model.num_classes != weights.num_classes:
-        own_head = (*(own_head or model.head_modules[-1:]), *weights.auxiliary)
+        own_head = (*model.head_modules[-1:], *weights.auxiliary)
     absent = [part for part in weights.auxiliary if not isinstance(getattr(model, part, None), Module)]
-    taken = {key: value for key, value in state.items()
-             if not _within(key, (*own_head, *absent)) and (key in own or not model.features_only)}
+    taken = {key: value for key, value in state.items() if not _within(key, (*own_head, *absent))}
     return taken | {key: value for key, value in own.items() if _within(key, own_head)}
+
+
+def _trunk(model: Backbone, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a classifier's file for the maps that a model gives; its own for its classifiers."""
+    own, heads = model.state_dict(), (*model.head_modules, *model.auxiliary)
+    taken = {key: value for key, value in state.items() if key in own and not _within(key, heads)}
+    return taken | {key: value for key, value in own.items() if _within(key, heads)}
 
 
 def load_weights(model: Module, path: str | os.PathLike[str], other_classes: bool = False) -> None:
@@ -101,9 +110,7 @@ def load_features(model: Backbone, path: str | os.PathLike[str]) -> None:
 
     What the file has beyond the model's feature maps is left out.  Files and errors: see `load_weights`.
     """
-    own = model.state_dict()
-    state = {key: value for key, value in _state(model, path).items() if key in own}
-    _load_into(model, state | {key: value for key, value in own.items() if _within(key, model.head_modules)}, path)
+    _load_into(model, _trunk(model, _state(model, path)), path)
 
 
 def _state(model: Module, path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -89,7 +89,8 @@ class DataChoice:
         size, known = self.size or SIZES[self.data], preprocessing(network.model)
         if self.data == PORTRAITS:
             self._require_colours()
-            return portraits(View(size, 3, known.mean, known.std), self.root, limit=self.limit)
+            return portraits(View(size, 3, known.mean, known.std), self.root, limit=self.limit,
+                             download=self.download)
         channels = self.channels or (3 if network.pretrained else 1)
         if channels not in (1, 3):
             raise ValueError(f"in_chans: expected 1 or 3, got {channels}")
