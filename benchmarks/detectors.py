@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
 DETECTORS = {
     "ssdlite": Entry("ssdlite", 20, options={"strides": [8, 16, 32], "maps": 5}),
-    "yolov3_tiny": Entry("yolov3_tiny", 20, fit_anchors=True, options={"width": 0.5}),
+    "yolov3_tiny": Entry("yolov3_tiny", FULL, size=192, fit_anchors=True, options={"width": 0.5}),
     "fcos": Entry("fcos_fpn", FULL),
     "nanodet_m": Entry("nanodet_m", FULL),
     "nanodet_m_x0_5": Entry("nanodet_m", 15, backbone=SMALL_BACKBONE),
