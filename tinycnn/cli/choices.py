@@ -4,7 +4,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .._kernels import set_num_threads
@@ -155,3 +156,13 @@ def complain_of(error: Exception) -> int:
         remedy = " (--skip-bad leaves them out)" if error.skippable else ""
         return complain(f"{error.root}: {len(error.faults)} {error.what} cannot be used; nothing was done{remedy}")
     return complain(reason_of(error))
+
+
+@contextmanager
+def resumable(after: str) -> Iterator[None]:
+    """Where Ctrl-C ends what runs within, it is said from where --resume goes on: an epoch, say."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\ntinycnn: stopped; --resume goes on after the last finished {after}", file=sys.stderr)
+        raise

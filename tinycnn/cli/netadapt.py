@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from .choices import (
     data_choice,
     engine_choice,
     network_choice,
+    resumable,
     tell,
 )
 from .console import positive
@@ -71,13 +71,11 @@ def _netadapt(options: argparse.Namespace) -> int:
             network = replace(network, options={"stem_stride": STEM_STRIDE, **network.options})
         settings = Settings(options.budget, options.steps, options.short_steps, options.start_epochs,
                             options.long_epochs, options.divisor, options.latency_threads, options.seed)
-        found = netadapt(network, data_choice(options), settings, out, engine=engine_choice(options),
-                         resume=options.resume, tell=tell, show=_show)
+        with resumable("step"):
+            found = netadapt(network, data_choice(options), settings, out, engine=engine_choice(options),
+                             resume=options.resume, tell=tell, show=_show)
     except FAILURES as error:
         return complain_of(error)
-    except KeyboardInterrupt:
-        print("\ntinycnn: stopped; --resume goes on after the last finished step", file=sys.stderr)
-        raise
     first, last = found["rows"][0], found["rows"][-1]
     print(f"{network.model}: {first['measured_ms']:.3f} ms to {last['measured_ms']:.3f} ms measured "
           f"({first['predicted_ms']:.3f} to {last['predicted_ms']:.3f} by the table) in {last['step']} steps, accuracy "

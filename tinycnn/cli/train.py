@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from .._kernels import get_num_threads
@@ -20,6 +19,7 @@ from .choices import (
     data_choice,
     engine_choice,
     network_choice,
+    resumable,
     tell,
 )
 
@@ -71,15 +71,14 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def _train(options: argparse.Namespace) -> int:
     out = options.out or f"runs/{options.model}"
     try:
-        result = run_training(
-            network_choice(options), data_choice(options, validation=options.val, share=options.val_split),
-            _recipe(options), out, engine=engine_choice(options), resume=options.resume, overwrite=options.overwrite,
-            freeze=options.freeze_backbone, cache=options.cache_features, workers=options.workers, tell=tell)
+        with resumable("epoch"):
+            result = run_training(
+                network_choice(options), data_choice(options, validation=options.val, share=options.val_split),
+                _recipe(options), out, engine=engine_choice(options), resume=options.resume,
+                overwrite=options.overwrite, freeze=options.freeze_backbone, cache=options.cache_features,
+                workers=options.workers, tell=tell)
     except FAILURES as error:
         return complain_of(error)
-    except KeyboardInterrupt:
-        print("\ntinycnn: stopped; --resume goes on after the last finished epoch", file=sys.stderr)
-        raise
     print(f"{options.model}: accuracy {100 * result['accuracy']:.2f} % of {result['settings']['test_images']:,} images "
           f"after {options.epochs} epochs in {result['seconds']:.0f} s on {get_num_threads()} threads; see {out}")
     return 0

@@ -19,6 +19,7 @@ from .choices import (
     complain_of,
     engine_choice,
     list_faults,
+    resumable,
 )
 from .console import positive
 
@@ -105,19 +106,17 @@ def _tell_unlike(names: list[str]) -> None:
 def _train(options: argparse.Namespace) -> int:
     out = options.out or f"runs/{options.model}"
     try:
-        result = run_detector_training(
-            DetectorChoice(options.model, options.weights, options.backbone, options.size, options.fit_anchors,
-                           dict(options.option), options.backbone_weights),
-            DetectionChoice(options.data, options.images, options.val, options.val_images, options.val_split,
-                            options.skip_bad, options.data_root, options.scene_size, options.limit,
-                            options.keep),
-            _recipe(options), out, engine=engine_choice(options), resume=options.resume, overwrite=options.overwrite,
-            workers=options.workers, tell=_tell, tell_unlike=_tell_unlike)
+        with resumable("epoch"):
+            result = run_detector_training(
+                DetectorChoice(options.model, options.weights, options.backbone, options.size, options.fit_anchors,
+                               dict(options.option), options.backbone_weights),
+                DetectionChoice(options.data, options.images, options.val, options.val_images, options.val_split,
+                                options.skip_bad, options.data_root, options.scene_size, options.limit,
+                                options.keep),
+                _recipe(options), out, engine=engine_choice(options), resume=options.resume,
+                overwrite=options.overwrite, workers=options.workers, tell=_tell, tell_unlike=_tell_unlike)
     except FAILURES as error:
         return complain_of(error)
-    except KeyboardInterrupt:
-        print("\ntinycnn: stopped; --resume goes on after the last finished epoch", file=sys.stderr)
-        raise
     print(f"{options.model}: AP {result['AP']:.3f}, AP50 {result['AP50']:.3f} on {result['settings']['test_images']:,} "
           f"images after {options.epochs} epochs in {result['seconds']:.0f} s on {get_num_threads()} threads; "
           f"see {out}")
