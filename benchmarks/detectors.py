@@ -83,7 +83,7 @@ DETECTORS = {
     "atss": Entry("atss_fpn", BRIEF),
     "gfl": Entry("gfl_fpn", BRIEF),
     "refinedet": Entry("refinedet", BRIEF, size=192),
-    "efficientdet_d0": Entry("efficientdet_d0", 2 * BRIEF, size=128, backbone=None),
+    "efficientdet_d0": Entry("efficientdet_d0", 2 * BRIEF, options={"anchor_scale": 3.0}),
 }
 SMALLEST = "nanodet_m_x0_5"  # comes with the package
 SCENE, SCENE_SIZE = 737, 320  # of the test split, one of those where all is found; larger than the network sees it
