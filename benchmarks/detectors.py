@@ -59,7 +59,7 @@ class Entry(NamedTuple):
     model: str
     epochs: int
     size: int = SIZE
-    backbone: str | None = BACKBONE
+    backbone: str = BACKBONE
     fit_anchors: bool = False
     options: dict[str, Any] | None = None
 
@@ -108,9 +108,8 @@ def first(backbone: str, workers: int) -> dict[str, Any]:
 def train(name: str, out: Path, workers: int) -> dict[str, Any]:
     """The result of a detector's run, which goes on where it was stopped."""
     entry = DETECTORS[name]
-    before = first(entry.backbone, workers) if entry.backbone else {"seconds": 0.0}
-    weights = str(RunFiles(RUNS / entry.backbone).weights) if entry.backbone else None
-    result = run_detector_training(entry.choice(weights), SCENES, replace(RECIPE, epochs=entry.epochs), out,
+    before, weights = first(entry.backbone, workers), RunFiles(RUNS / entry.backbone).weights
+    result = run_detector_training(entry.choice(str(weights)), SCENES, replace(RECIPE, epochs=entry.epochs), out,
                                    engine=PLANNED, workers=workers, resume=RunFiles(out).checkpoint.exists())
     return result | latency(out) | classification(out) | {"backbone_seconds": before["seconds"]}
 
