@@ -62,6 +62,7 @@ class Entry(NamedTuple):
     backbone: str = BACKBONE
     fit_anchors: bool = False
     options: dict[str, Any] | None = None
+    lr: float | None = None  # where the recipe's does not do
 
     def choice(self, weights: str | None = None) -> DetectorChoice:
         """As trainings are told; weights: of the backbone."""
@@ -75,7 +76,7 @@ DETECTORS = {
     "fcos": Entry("fcos_fpn", FULL),
     "nanodet_m": Entry("nanodet_m", FULL),
     "nanodet_m_x0_5": Entry("nanodet_m", 15, backbone=SMALL_BACKBONE),
-    "yolov1": Entry("yolov1", BRIEF, size=224),
+    "yolov1": Entry("yolov1", 10, size=224, lr=5e-4),  # Adam moves each of 12,544 inputs of a linear layer at once
     "yolov2": Entry("yolov2", BRIEF, fit_anchors=True, options={"width": 128}),
     "yolov3": Entry("yolov3", BRIEF, fit_anchors=True, options={"width": 0.25}),
     "yolov4": Entry("yolov4", BRIEF, fit_anchors=True, options={"width": 0.25}),
@@ -109,8 +110,9 @@ def train(name: str, out: Path, workers: int) -> dict[str, Any]:
     """The result of a detector's run, which goes on where it was stopped."""
     entry = DETECTORS[name]
     before, weights = first(entry.backbone, workers), RunFiles(RUNS / entry.backbone).weights
-    result = run_detector_training(entry.choice(str(weights)), SCENES, replace(RECIPE, epochs=entry.epochs), out,
-                                   engine=PLANNED, workers=workers, resume=RunFiles(out).checkpoint.exists())
+    recipe = replace(RECIPE, epochs=entry.epochs, lr=entry.lr or RECIPE.lr)
+    result = run_detector_training(entry.choice(str(weights)), SCENES, recipe, out, engine=PLANNED,
+                                   workers=workers, resume=RunFiles(out).checkpoint.exists())
     return result | latency(out) | classification(out) | {"backbone_seconds": before["seconds"]}
 
 

@@ -18,7 +18,7 @@ from ...losses import YOLOv1Loss
 from ...models.backbone import Backbone, Options, Stage, pooled, start, start_convolutions
 from ...models.darknet import LEAKY, convolution
 from ...models.registry import create_model, register_model
-from ...nn import Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, Sequential, init
+from ...nn import BatchNorm1d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, Sequential, init
 from ...tensor import Tensor
 from ..boxes import clip_boxes_to_image
 from ..coders import decode_grid
@@ -80,9 +80,10 @@ class YOLOv1(Detector):
 
     raw: (N, S, S, 5 B + C), of each box x, y within the cell, w, h of the image, and the confidence, then the classes;
     S is size over the reduction of all convolutions.  backbone: gives feature maps, of which the last is used.  boxes:
-    B.  convolutions: rows (channels, kernel, stride) between it and the linear layers; normed: with batch normalisation
-    and without bias.  hidden: outputs of the first linear layer, drop_rate: of the dropout behind it.  options:
-    `Detector`.  The linear layers know but one size, a square: ValueError for images of another.
+    B.  convolutions: rows (channels, kernel, stride) between it and the linear layers; normed: they and the first
+    linear layer have batch normalisation in the place of a bias.  hidden: outputs of that layer, drop_rate: of the
+    dropout behind it, which the few of a light head cannot spare.  options: `Detector`.  The linear layers know but
+    one size, a square: ValueError for images of another.
 
     >>> from tinycnn.models import create_model
     >>> backbone = create_model("shufflenet_v2_x0_5", features_only=True)
@@ -92,7 +93,7 @@ class YOLOv1(Detector):
 
     def __init__(self, backbone: Backbone, num_classes: int, size: int, boxes: int = 2,
                  convolutions: Sequence[Row] = ((LIGHT_CHANNELS, 1, 1),), normed: bool = True,
-                 hidden: int = LIGHT_HIDDEN, drop_rate: float = 0.5, **options: Any) -> None:
+                 hidden: int = LIGHT_HIDDEN, drop_rate: float = 0.0, **options: Any) -> None:
         strides = [stride for _, _, stride in convolutions]
         self.divisor = backbone.reduction[-1] * int(np.prod(strides))  # type: ignore[misc]
         super().__init__(num_classes, size, **options)
@@ -107,9 +108,9 @@ class YOLOv1(Detector):
             [convolution(c, *row) for c, row in zip(before, convolutions)] if normed
             else plain_convolutions(before[0], convolutions)))
         outputs = self.cells**2 * (5 * boxes + num_classes)
-        self.connected = Sequential(Flatten(), Linear(self.cells**2 * before[-1], hidden), LEAKY(), Dropout(drop_rate),
+        wide = Linear(self.cells**2 * before[-1], hidden, bias=not normed)
+        self.connected = Sequential(Flatten(), wide, *[BatchNorm1d(hidden)] * normed, LEAKY(), Dropout(drop_rate),
                                     Linear(hidden, outputs))
-        self.convolutions.apply(start_convolutions)
         self._start()
         self.loss = YOLOv1Loss()
 
@@ -165,7 +166,7 @@ def yolov1(num_classes: int = 20, backbone: str | None = None, size: int | None 
     """
     if backbone is None:
         trunk: Backbone = YOLOv1Trunk(features_only=True)
-        options = {"convolutions": CONVOLUTIONS, "normed": False, "hidden": HIDDEN, **options}
+        options = {"convolutions": CONVOLUTIONS, "normed": False, "hidden": HIDDEN, "drop_rate": 0.5, **options}
         reduction = 2 * trunk.reduction[-1]
     else:
         trunk = create_model(backbone, features_only=True)
