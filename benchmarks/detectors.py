@@ -163,14 +163,14 @@ def known() -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> str:
     """The results as a page has them, the best first."""
-    rows = ["| detector | AP | AP50 | AP75 | AP50 of garments | class right | parameters | epochs | minutes (threads) "
-            "| ms an image | date, commit |", "|---|---|---|---|---|---|---|---|---|---|---|"]
+    rows = ["| detector | AP | AP50 | AP75 | AP50 of garments | class right | parameters | pixels | epochs "
+            "| minutes (threads) | ms an image | date, commit |", "|---|---|---|---|---|---|---|---|---|---|---|---|"]
     for name, r in sorted(results.items(), key=lambda item: -item[1]["AP"]):
-        minutes = (r["seconds"] + r["backbone_seconds"]) / 60
+        minutes, settings = (r["seconds"] + r["backbone_seconds"]) / 60, r["settings"]
         rows.append(f"| {name} | {r['AP']:.3f} | {r['AP50']:.3f} | {r['AP75']:.3f} | {r['AP50_of_garments']:.3f} "
                     f"| {100 * r['right']:.1f} % | {r['parameters'] / 1e6:.2f} M "
-                    f"| {r['settings']['epochs']} | {minutes:.0f} ({r['threads']}) | {r['ms']:.2f} "
-                    f"| {r['date']}, {r['commit']} |")
+                    f"| {settings['options']['size']} | {settings['epochs']} | {minutes:.0f} ({r['threads']}) "
+                    f"| {r['ms']:.2f} | {r['date']}, {r['commit']} |")
     return "\n".join(rows)
 
 
