@@ -29,7 +29,7 @@ from .terms import (
     tensors,
 )
 
-LEAST_SIDE = 1e-3  # of the image: below, the square root is continued by its tangent, of slope 16
+LEAST_SIDE = 1e-4  # of the image: below, the square root is continued by its tangent, of slope 50
 
 
 class YOLOv1Loss(Module):

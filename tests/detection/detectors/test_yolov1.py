@@ -63,8 +63,8 @@ def test_loss_by_hand():
     dense = net.encode([[[16, 16, 48, 32]]], [[2]])
     raw = np.zeros((1, net.cells, net.cells, 13))
     cell = raw[0, 3, 4]  # of 8 x 8 cells of 8 pixels: the centre, (32, 24), is its corner
-    cell[:5] = 0, 0, 0.5, 0.25, 0.8
-    cell[5:10] = 0.5, 0, 0.04, 0.01, 0.3
+    cell[:5] = 0, 0, 0.5**0.5, 0.5, 0.8
+    cell[5:10] = 0.5, 0, 0.2, 0.1, 0.3
     cell[10:] = 0.1, 0.2, 0.6
     terms = net.criterion(Tensor(raw), tuple(a.astype(float) if a.dtype.kind == "f" else a for a in dense))
     assert {name: term.item() for name, term in terms.items()} == pytest.approx({
@@ -83,7 +83,7 @@ def test_targets_decode_to_the_truths():
     truths, classes = np.array([[8, 8, 40, 40], [40, 30, 62, 60]], np.float32), [2, 0]
     labels, codes = net.encode([truths], [classes])
     raw = np.zeros((1, 8, 8, 13), np.float32)
-    raw[..., :4], raw[..., 4] = codes, labels >= 0
+    raw[..., :2], raw[..., 2:4], raw[..., 4] = codes[..., :2], codes[..., 2:]**0.5, labels >= 0
     raw[..., 10:] = np.eye(4, 3)[labels] * 0.9
     found, = net.postprocess(raw)
     assert sorted(found.labels) == [0, 2]

@@ -3,8 +3,9 @@
 
 24 convolutions, of which the first 20 are a classifier's trunk, and 2 linear layers (section 2.1, figure 3).  The first
 linear layer alone has 7 7 1024 4096 weights, 205 million: on a light backbone a 1x1 convolution squeezes the map before
-it, and it is narrower.  Normalisation came with version 2; there is none here but in the light head.  The published
-configurations of Darknet, written later, predict roots of w and h; here, as in equation 3, w and h themselves.
+it, and it is narrower.  Normalisation came with version 2; there is none here but in the light head.  As in the
+published configurations of Darknet, what the head says of w and h are their roots, which equation 3 compares: the root
+of what a linear layer says would be steep at 0 and nothing below.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from ... import ops as F
 from ...losses import YOLOv1Loss
 from ...models.backbone import Backbone, Options, Stage, pooled, start, start_convolutions
 from ...models.darknet import LEAKY, convolution
@@ -78,12 +80,12 @@ class YOLOv1Trunk(Backbone):
 class YOLOv1(Detector):
     """YOLO's first head: every cell of a grid S x S predicts B boxes and one distribution over classes.
 
-    raw: (N, S, S, 5 B + C), of each box x, y within the cell, w, h of the image, and the confidence, then the classes;
-    S is size over the reduction of all convolutions.  backbone: gives feature maps, of which the last is used.  boxes:
-    B.  convolutions: rows (channels, kernel, stride) between it and the linear layers; normed: they and the first
-    linear layer have batch normalisation in the place of a bias.  hidden: outputs of that layer, drop_rate: of the
-    dropout behind it, which the few of a light head cannot spare.  options: `Detector`.  The linear layers know but
-    one size, a square: ValueError for images of another.
+    raw: (N, S, S, 5 B + C), of each box x, y within the cell, the roots of w, h of the image, and the confidence, then
+    the classes; S is size over the reduction of all convolutions.  backbone: gives feature maps, of which the last is
+    used.  boxes: B.  convolutions: rows (channels, kernel, stride) between it and the linear layers; normed: they and
+    the first linear layer have batch normalisation in the place of a bias.  hidden: outputs of that layer, drop_rate:
+    of the dropout behind it, which the few of a light head cannot spare.  options: `Detector`.  The linear layers know
+    but one size, a square: ValueError for images of another.
 
     >>> from tinycnn.models import create_model
     >>> backbone = create_model("shufflenet_v2_x0_5", features_only=True)
@@ -115,7 +117,7 @@ class YOLOv1(Detector):
         self.loss = YOLOv1Loss()
 
     def _start(self) -> None:
-        """Boxes start in the middle of their cells and half as large as the image: the root has no slope at 0."""
+        """Boxes start in the middle of their cells and a quarter as large as the image: a square has no slope at 0."""
         self.convolutions.apply(start_convolutions)
         hidden, last = (layer for layer in self.connected if isinstance(layer, Linear))
         init.kaiming_normal(hidden.weight, "fan_in")
@@ -139,12 +141,14 @@ class YOLOv1(Detector):
 
     def criterion(self, raw: Any, dense: Any) -> dict[str, Any]:
         """The terms of `losses.YOLOv1Loss`."""
-        return self.loss(*self._parts(raw), *dense)
+        pred, classes = self._parts(raw)
+        return self.loss(F.concat(_squared(pred), -1), classes, *dense)
 
     def decode(self, raw: Any) -> list[Detections]:
         """The score of a box and a class is confidence times probability, each within [0, 1] (section 2, equation 1).
         """
         pred, classes = self._parts(raw)
+        pred = np.concatenate(_squared(pred), -1)
         boxes = clip_boxes_to_image(decode_grid(pred[..., :4], self.size), self.size)
         scores = pred[..., 4:].clip(0, 1) * classes[:, :, :, None].clip(0, 1)
         return [multiclass_nms(b.reshape(-1, 4), s.reshape(-1, self.num_classes), self.score_threshold,
@@ -154,6 +158,11 @@ class YOLOv1(Detector):
         """Boxes (N, S, S, B, 5) and classes (N, S, S, C)."""
         of_boxes = 5 * self.boxes
         return raw[..., :of_boxes].reshape(*raw.shape[:3], self.boxes, 5), raw[..., of_boxes:]
+
+
+def _squared(pred: Any) -> list[Any]:
+    """Parts of (..., 5) that say sides where it says their roots."""
+    return [pred[..., :2], pred[..., 2:4] * pred[..., 2:4], pred[..., 4:]]
 
 
 @partial(register_model, task="detection")
