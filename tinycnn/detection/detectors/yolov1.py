@@ -89,7 +89,7 @@ class YOLOv1(Detector):
 
     >>> from tinycnn.models import create_model
     >>> backbone = create_model("shufflenet_v2_x0_5", features_only=True)
-    >>> YOLOv1(backbone, 3, 64, hidden=32)(np.zeros((1, 3, 64, 64), np.float32)).shape
+    >>> YOLOv1(backbone, 3, 64, hidden=32).eval()(np.zeros((1, 3, 64, 64), np.float32)).shape
     (1, 2, 2, 13)
     """
 
