@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
 
 DETECTORS = {
-    "ssdlite": Entry("ssdlite", 20, options={"strides": [8, 16, 32], "maps": 5}),
+    "ssdlite": Entry("ssdlite", FULL, options={"strides": [8, 16, 32], "maps": 5}),
     "yolov3_tiny": Entry("yolov3_tiny", FULL, size=192, fit_anchors=True, options={"width": 0.5}),
     "fcos": Entry("fcos_fpn", FULL),
     "nanodet_m": Entry("nanodet_m", FULL),
