@@ -11,7 +11,6 @@ import copy
 import inspect
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,9 @@ OPERATORS = {"add": "x + y", "sub": "x - y", "mul": "x * y", "div": "x / y", "po
              "abs": "abs(x)", "getitem": "x[...]", "matmul": "x @ y"}
 
 
+_SIMPLEST: dict[str, tuple[Any, Any]] = {}  # by what a strategy is written as
+
+
 class Recorder:
     """A module of kernels that notes the names of those called."""
 
@@ -75,9 +77,15 @@ def recorded() -> Iterator[set[str]]:
         yield called
 
 
-@cache
-def _two_simplest(_: str, strategy: st.SearchStrategy) -> tuple[Any, Any]:
-    """What hypothesis tries first, and what it shrinks to if that is forbidden (the same if there is nothing else)."""
+def _two_simplest(strategy: st.SearchStrategy) -> tuple[Any, Any]:
+    """What hypothesis tries first, and what it shrinks to if that is forbidden (the same if there is nothing else);
+    searched for once of all the strategies that are written alike."""
+    if repr(strategy) not in _SIMPLEST:
+        _SIMPLEST[repr(strategy)] = _search(strategy)
+    return _SIMPLEST[repr(strategy)]
+
+
+def _search(strategy: st.SearchStrategy) -> tuple[Any, Any]:
     quietly = settings(max_examples=50, phases=[Phase.generate], database=None, derandomize=True)
     first = find(strategy, lambda _: True, settings=quietly)
     quietly = settings(quietly, phases=[Phase.generate, Phase.shrink])
@@ -94,7 +102,7 @@ class Choices:
         self._second, self.drawn = second, 0
 
     def __call__(self, strategy: st.SearchStrategy) -> Any:
-        value = _two_simplest(repr(strategy), strategy)[self.drawn in self._second]
+        value = _two_simplest(strategy)[self.drawn in self._second]
         self.drawn += 1
         return copy.deepcopy(value)
 
