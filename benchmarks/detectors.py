@@ -3,6 +3,7 @@
     python benchmarks/detectors.py                  train those that have no result yet; goes on where it was stopped
     python benchmarks/detectors.py nanodet_m        only these
     python benchmarks/detectors.py --smoke          a minute, to see that it works; nothing is kept
+    python benchmarks/detectors.py --latency        time those that have results again, one after the other
     python benchmarks/detectors.py --write          put the table of all results into docs/detection.md
     python benchmarks/detectors.py --ship           the smallest one's weights into the package, a scene into examples/
 
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--smoke", action="store_true", help="a few scenes for each; nothing is kept")
+    parser.add_argument("--latency", action="store_true", help="only time those that have results, again")
     parser.add_argument("--write", action="store_true", help="only put the table into docs/detection.md")
     parser.add_argument("--ship", action="store_true", help="only put the smallest one into the package")
     arguments = parser.parse_args()
@@ -204,7 +206,9 @@ def main() -> None:
     if arguments.ship:
         ship()
         return
-    for name in () if arguments.write else arguments.detectors:
+    if arguments.latency:
+        write_json(RESULTS, {name: result | latency(RUNS / name) for name, result in known().items()})
+    for name in () if arguments.write or arguments.latency else arguments.detectors:
         if name not in known():
             result = train(name, RUNS / name, arguments.workers)
             write_json(RESULTS, known() | {name: result})  # others may have been written meanwhile
