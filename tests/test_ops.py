@@ -89,6 +89,7 @@ def test_kernel_equals_twin(case, isa, dtype, data):
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.weighted], ids=str)
+@settings(max_examples=8)  # each is two runs for every element
 @given(data=st.data())
 def test_gradient_equals_differences(case, data):
     example = case.examples(data.draw)
