@@ -84,6 +84,7 @@ DETECTORS = {
     "retinanet": Entry("retinanet_fpn", BRIEF),
     "atss": Entry("atss_fpn", BRIEF),
     "gfl": Entry("gfl_fpn", BRIEF),
+    "ssd": Entry("ssd", BRIEF, options={"maps": 5}),
     "refinedet": Entry("refinedet", BRIEF, size=192),
     "efficientdet_d0": Entry("efficientdet_d0", 2 * BRIEF, options={"anchor_scale": 3.0}),
 }

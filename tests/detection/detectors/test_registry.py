@@ -49,6 +49,7 @@ FACTS = {
     "retinanet_fpn": Facts(2_756_852, 19_206, 80),
     "retinanet_resnet50_fpn": Facts(34_014_999 + FROZEN, 120_087, 91, 151.54, 1e-4),
     "retinanet_resnet50_fpn_v2": Facts(38_198_935, 120_087, 91, 152.238, 1e-4),
+    "ssd": Facts(10_386_914, 8_744, 90),
     "ssd300_vgg16": Facts(35_641_826, 8_732, 90, 34.858, 1e-4),
     "ssdlite": Facts(3_154_588, 3_234, 90),
     "ssdlite320_mobilenet_v2": Facts(4_500_543, 2_034, 90, 0.8),  # Sandler et al., 2018, table 6

@@ -154,6 +154,34 @@ class TestSSD300:
             VGGMaps(models.vgg16(features_only=True, out_indices=(2, 3)))
 
 
+class TestOnAnyNetwork:
+    @pytest.mark.parametrize(("backbone", "strides"), [("ghostnet_100", (8, 16, 32)), ("squeezenet1_1", (4, 8, 16))])
+    def test_default_boxes(self, backbone, strides):
+        net = models.create_model("ssd", backbone=backbone, num_classes=3, size=(128, 96), strides=strides, maps=4)
+        raw = net.eval()(np.zeros((1, 3, 128, 96), np.float32))
+        assert raw["cls_logits"].shape == (1, len(net.default_boxes), 4)
+        assert raw["bbox_regression"].shape == (1, len(net.default_boxes), 4)
+        first = net.default_boxes[0]
+        assert first[2] - first[0] == pytest.approx(0.2 * 96)
+
+    @heavy
+    def test_learns_and_finds(self):
+        tinycnn.manual_seed(0)
+        trunk = models.shufflenet_v2_x0_5(features_only=True, stem_stride=1, out_indices=(2, 3))
+        net = models.create_model("ssd", backbone=trunk, num_classes=3, size=64, maps=3, smallest=0.3)
+        trials.overfits(net, 90, 5e-3, fall=0.2)
+
+    @pytest.mark.parametrize(("options", "match"), [
+        ({"strides": (16, 64)}, r"\[16, 64\], got MobileNetV2 with maps at \[2, 4, 8"),
+        ({"maps": 8}, "up to 4 more; got 3 maps of MobileNetV2 and maps=8"),
+        ({"maps": 2}, "up to 4 more"),
+        ({"backbone": models.shufflenet_v2_x0_5()}, "ssd: backbone must be built with features_only=True"),
+    ])
+    def test_what_is_refused(self, options, match):
+        with pytest.raises(ValueError, match=match):
+            models.create_model("ssd", **options)
+
+
 def test_boxes_of_the_lowest_map():
     """TensorFlow's: a square of 0.1, and two oblongs of 0.2; all other maps as without."""
     boxes = DefaultBoxes(((2,), (2, 3)), (0.2, 0.95, 1.0), lowest=0.1)

@@ -4,6 +4,9 @@ https://arxiv.org/abs/1512.02325.  Names of parameters, results and default boxe
 The scales of the default boxes are those of the authors for COCO (0.07 for the first map).  Each truth takes one
 default box for itself, the best pair first, as the authors' code has it; in torchvision, of two truths that want the
 same box the later one has it.  As in torchvision, a box that grows more than 62.5 times counts as that.
+
+On other networks than VGG-16 the scales are those of equation 4, all further maps are half as wide as the one before,
+and no map is normalised: that is for networks without batch norm.
 """
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ import numpy as np
 from ... import ops as F
 from ...autograd import no_grad
 from ...losses.multibox import MultiBoxLoss
+from ...models.backbone import Backbone
 from ...models.registry import register_model
 from ...models.vgg import TABLE, VGG
 from ...nn import Conv2d, MaxPool2d, Module, ModuleList, Parameter, ReLU, Sequential, init
 from ...tensor import Tensor
-from ..anchors import SSD300_RATIOS, SSD300_SCALES, SSD300_STEPS, GridSizes, default_boxes
+from ..anchors import SSD300_RATIOS, SSD300_SCALES, SSD300_STEPS, GridSizes, default_boxes, ssd_scales
 from ..boxes import clip_boxes_to_image
 from ..coders import SSD_VARIANCES, decode_deltas, encode_deltas
 from ..detector import Detector
@@ -30,6 +34,7 @@ from ..matching import match_boxes
 from ..necks import Maps, PerLevel, flatten_levels
 from ..postprocess import Detections, multiclass_nms
 from ..targets import batch_targets
+from .maps import feature_backbone
 
 Predictor = Callable[[int, int], Module]  # from the channels of a map and of what is said of it
 Raw = dict[str, Tensor]
@@ -37,6 +42,8 @@ Raw = dict[str, Tensor]
 L2_SCALE = 20.0  # what the weights of L2 normalisation begin at: section 3.1
 FC7 = 1024  # channels of fc6 and fc7, convolutions here
 EXTRAS = ((256, 512, 2), (128, 256, 2), (128, 256, 1), (128, 256, 1))  # figure 2: of 1x1, of 3x3, stride
+FURTHER = (512, 256, 256, 256)  # channels of the maps behind those of any other network, as in figure 2
+SQUARE, OBLONG = (2.0,), (2.0, 3.0)  # ratios of maps with four and six default boxes in a cell: section 3.1
 MEAN = (0.48235, 0.45882, 0.40784)  # of red, green, blue; images are 0 to 255 about it
 
 
@@ -252,6 +259,62 @@ def extra_block(in_channels: int, middle: int, out_channels: int, stride: int) -
     """A convolution of 1x1 and one of 3x3, which halves the map, or takes a pixel off each of its edges."""
     return Sequential(Conv2d(in_channels, middle, 1), ReLU(),
                       Conv2d(middle, out_channels, 3, stride, padding=stride - 1), ReLU()).apply(start_xavier)
+
+
+class MoreMaps(Module):
+    """The maps of a network, and further ones behind the last: (N, 3, H, W) -> a list of maps of `channels`.
+
+    features: gives a list of maps.  channels: of these.  extras: channels of the further ones.  block: makes the layers
+    from the channels of a map to those of the next.
+    """
+
+    def __init__(self, features: Module, channels: Sequence[int], extras: Sequence[int], block: Predictor) -> None:
+        self.features, self.channels = features, [*channels, *extras]
+        before = self.channels[len(channels) - 1:]
+        self.extra = ModuleList(block(c, out) for c, out in zip(before, extras))
+
+    def forward(self, x: Tensor) -> Maps:
+        maps = list(self.features(x))
+        for block in self.extra:
+            maps.append(block(maps[-1]))
+        return maps
+
+
+def maps_of(caller: str, backbone: str | Backbone, strides: Sequence[int], maps: int, most: int) -> Backbone:
+    """A network that gives maps of these strides, or those that it was built for, and lacks at most so many of all."""
+    net = feature_backbone(backbone, strides) if isinstance(backbone, str) else backbone
+    given = net.channels if net.features_only else []
+    if not given or not 0 <= maps - len(given) <= most:
+        raise ValueError(f"{caller}: backbone must be built with features_only=True, and maps be its maps and up to "
+                         f"{most} more; got {len(given)} maps of {type(net).__name__} and maps={maps!r}")
+    return net
+
+
+def halving_block(in_channels: int, out_channels: int) -> Sequential:
+    """A map half as wide."""
+    return extra_block(in_channels, out_channels // 2, out_channels, 2)
+
+
+@partial(register_model, task="detection")
+def ssd(backbone: str | Backbone = "mobilenet_v2", num_classes: int = 90, size: int | tuple[int, int] = 300,
+        strides: Sequence[int] = (8, 16, 32), maps: int = 6, smallest: float = 0.2, largest: float = 0.9,
+        **options: Any) -> SSD:
+    """SSD on any classification network: four default boxes in a cell of the first map and the last two, else six.
+
+    backbone: a registered name, or a network built with features_only=True, all of whose maps are taken.  strides: of
+    its maps that are taken, where it is a name.  maps: how many there are in all, with up to four added behind.
+    smallest, largest: sides of default boxes over the image's side.  options: inputs; see `ssd300_vgg16`.
+
+    Raises ValueError for a stride that the network does not have, and where there are more maps than SSD has.
+
+    >>> net = ssd("shufflenet_v2_x0_5", num_classes=10, size=160, maps=5)
+    >>> net.default_boxes.shape  # 20 x 20 cells of four, 10 x 10 and 5 x 5 of six, 3 x 3 and 2 x 2 of four
+    (2402, 4)
+    """
+    net = maps_of("ssd", backbone, strides, maps, len(FURTHER))
+    ratios = [OBLONG if 0 < i < maps - 2 else SQUARE for i in range(maps)]
+    return SSD(MoreMaps(net, net.channels, FURTHER[:maps - len(net.channels)], halving_block), num_classes, size,
+               DefaultBoxes(ratios, ssd_scales(maps, smallest, largest)), **options)
 
 
 SSD300_BOXES = DefaultBoxes(SSD300_RATIOS, SSD300_SCALES, SSD300_STEPS, (300, 300))

@@ -15,13 +15,12 @@ from ...models.backbone import Backbone
 from ...models.mobilenetv2 import MobileNetV2
 from ...models.mobilenetv3 import LARGE, LARGE_LAST, MobileNetV3
 from ...models.registry import register_model
-from ...nn import BatchNorm2d, Conv2d, ConvBNAct, DepthwiseBNAct, Module, ModuleList, ReLU6, Sequential, init
+from ...nn import BatchNorm2d, Conv2d, ConvBNAct, DepthwiseBNAct, Module, ReLU6, Sequential, init
 from ...tensor import Tensor
 from ..anchors import ssd_scales
 from ..inputs import Inputs
 from ..necks import Maps
-from .maps import feature_backbone
-from .ssd import SSD, DefaultBoxes
+from .ssd import SSD, DefaultBoxes, MoreMaps, maps_of
 
 EPS, MOMENTUM = 1e-3, 0.03  # of batch normalisation
 RATIOS = (2.0, 3.0)
@@ -55,22 +54,11 @@ def lite_block(in_channels: int, out_channels: int) -> Module:
                       normalised(middle, out_channels, 1)).apply(start_lite)
 
 
-class LiteMaps(Module):
-    """The maps of a network, and further ones behind the last: (N, 3, H, W) -> a list of maps of `channels`.
-
-    features: gives a list of maps.  channels: of these.  extras: channels of the further ones.
-    """
+class LiteMaps(MoreMaps):
+    """The maps of a network, and further ones behind the last, by layers that are depthwise and pointwise."""
 
     def __init__(self, features: Module, channels: Sequence[int], extras: Sequence[int] = EXTRAS) -> None:
-        self.features, self.channels = features, [*channels, *extras]
-        before = self.channels[len(channels) - 1:]
-        self.extra = ModuleList(lite_block(c, out) for c, out in zip(before, extras))
-
-    def forward(self, x: Tensor) -> Maps:
-        maps = list(self.features(x))
-        for block in self.extra:
-            maps.append(block(maps[-1]))
-        return maps
+        super().__init__(features, channels, extras, lite_block)
 
 
 class Taps(Sequential):
@@ -119,12 +107,8 @@ def ssdlite(backbone: str | Backbone = "mobilenet_v2", num_classes: int = 90, si
     >>> net.default_boxes.shape  # six in each cell of 20 x 20, 10 x 10, 5 x 5, 3 x 3, 2 x 2
     (3228, 4)
     """
-    net = feature_backbone(backbone, strides) if isinstance(backbone, str) else backbone
-    given = net.channels if net.features_only else []
-    if not given or not 0 <= maps - len(given) <= len(EXTRAS):
-        raise ValueError(f"ssdlite: backbone must be built with features_only=True, and maps be its maps and up to "
-                         f"{len(EXTRAS)} more; got {len(given)} maps of {type(net).__name__} and maps={maps!r}")
-    return _ssdlite(LiteMaps(net, given, EXTRAS[:maps - len(given)]), num_classes, size, **options)
+    net = maps_of("ssdlite", backbone, strides, maps, len(EXTRAS))
+    return _ssdlite(LiteMaps(net, net.channels, EXTRAS[:maps - len(net.channels)]), num_classes, size, **options)
 
 
 @partial(register_model, task="detection")
