@@ -17,15 +17,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from harness import write_between
+from harness import median_seconds, write_between
 
 import tinycnn
 from tinycnn.data import Scenes
@@ -122,13 +120,10 @@ def latency(out: Path) -> dict[str, float]:
     """Milliseconds from a scene to its detections, on one thread."""
     before = tinycnn.get_num_threads()
     tinycnn.set_num_threads(1)
-    finder, image, times = Finder(weights=RunFiles(out).weights, compile=tinycnn.compile), Scenes("test")[0].image, []
-    for _ in range(CALLS):
-        start = time.perf_counter()
-        finder.find(image)
-        times.append(time.perf_counter() - start)
+    finder, image = Finder(weights=RunFiles(out).weights, compile=tinycnn.compile), Scenes("test")[0].image
+    seconds = median_seconds(lambda: finder.find(image), CALLS)
     tinycnn.set_num_threads(before)
-    return {"ms": round(1e3 * statistics.median(times), 3)}
+    return {"ms": round(1e3 * seconds, 3)}
 
 
 def classification(out: Path) -> dict[str, float]:

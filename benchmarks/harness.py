@@ -112,3 +112,9 @@ def write_between(page: Path, begin: str, end: str, text: str) -> None:
     """Put a table into a document, in place of what stands between two marks."""
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
+def median_seconds(run: Callable[[], object], calls: int) -> float:
+    """Of so many calls, after one that does not count."""
+    run()
+    return statistics.median(_time(run) for _ in range(calls))

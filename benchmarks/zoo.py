@@ -16,14 +16,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import write_between
+from harness import median_seconds, write_between
 from latency import multiply_adds
 
 import tinycnn
@@ -91,16 +88,6 @@ def epoch_seconds(name: str, model: models.Backbone) -> float:
     seconds = median_seconds(lambda: step(x, y), STEPS)
     tinycnn.set_num_threads(before)
     return len(batches) * seconds
-
-
-def median_seconds(call: Callable[[], object], times: int) -> float:
-    """Of a call, of some of which the first does not count."""
-    found = []
-    for _ in range(1 + times):
-        start = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found[1:])
 
 
 def known() -> dict[str, Any]:

@@ -43,7 +43,7 @@ L2_SCALE = 20.0  # what the weights of L2 normalisation begin at: section 3.1
 FC7 = 1024  # channels of fc6 and fc7, convolutions here
 EXTRAS = ((256, 512, 2), (128, 256, 2), (128, 256, 1), (128, 256, 1))  # figure 2: of 1x1, of 3x3, stride
 FURTHER = (512, 256, 256, 256)  # channels of the maps behind those of any other network, as in figure 2
-SQUARE, OBLONG = (2.0,), (2.0, 3.0)  # ratios of maps with four and six default boxes in a cell: section 3.1
+FOUR, SIX = (2.0,), (2.0, 3.0)  # ratios of maps with so many default boxes in a cell: section 3.1
 MEAN = (0.48235, 0.45882, 0.40784)  # of red, green, blue; images are 0 to 255 about it
 
 
@@ -312,7 +312,7 @@ def ssd(backbone: str | Backbone = "mobilenet_v2", num_classes: int = 90, size: 
     (2402, 4)
     """
     net = maps_of("ssd", backbone, strides, maps, len(FURTHER))
-    ratios = [OBLONG if 0 < i < maps - 2 else SQUARE for i in range(maps)]
+    ratios = [SIX if 0 < i < maps - 2 else FOUR for i in range(maps)]
     return SSD(MoreMaps(net, net.channels, FURTHER[:maps - len(net.channels)], halving_block), num_classes, size,
                DefaultBoxes(ratios, ssd_scales(maps, smallest, largest)), **options)
 
