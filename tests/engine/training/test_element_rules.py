@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 from kernel_rows import DTYPES
-from training_nets import Pair, needs_float64
+from training_nets import FLOAT64, WITHOUT, Pair, needs_float64
 
 import tinycnn
 from tinycnn import functional as F
@@ -65,8 +65,10 @@ def eager_of(make, x, dtype, steps=2):
     return losses, numbers(model)
 
 
-def assert_same(make, x, dtype=DTYPES[-1], threads=2, python=(), kinds=(), slack=1.0):
+def assert_same(make, x, dtype=np.float64, threads=2, python=(), kinds=(), slack=1.0):
     """Planned steps are those of the tape; `python`: operations that may run there."""
+    if dtype is np.float64 and not FLOAT64:
+        pytest.skip(WITHOUT)  # in float32 some of these gradients keep but two digits
     got_losses, got, ran = step_of(make, x.astype(dtype), dtype, threads)
     want_losses, want = eager_of(make, x.astype(dtype), dtype)
     tolerance = TOLERANCE[dtype] * slack

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from product_plans import Bench
+from product_plans import Bench, usable
 
 from tinycnn._kernels import kernels
 from tinycnn.engine.check import check
@@ -15,6 +15,7 @@ from tinycnn.engine.training.rules import dense, pointwise, winograd
 from tinycnn.engine.training.values import Lazy, LazyGradient
 from tinycnn.ops.geometry import window
 
+DTYPE = usable(np.float64)
 FAR = 1 << 24  # elements: outside of any memory here
 # (off of a layer: the table behind its own, of places in the whole map, which leave the memory of a strip)
 def far(names):
@@ -46,7 +47,7 @@ WRONG = {
 @pytest.fixture(scope="module")
 def plan():
     """Every kind once or more, and the sizes of the caller's arrays."""
-    bench, rng = Bench(2), np.random.default_rng(0)
+    bench, rng = Bench(2, DTYPE), np.random.default_rng(0)
     c, o, shape, gshape = 20, 24, (4, 20, 14, 14), (4, 24, 14, 14)
     layer, three = pointwise.Layer(c, o, 784, 0, 0), window("conv2d", (14, 14), (3, 3), 1, 1)
     x = Lazy(bench.holds(rng.random(shape)), bench.per_channel(*rng.random((4, c))), 0, 6)
@@ -78,7 +79,7 @@ def plan():
 @pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, fields in WRONG.items() for field in fields])
 def test_wrong_fields_are_refused(plan, kind, field):
     made, sizes = plan
-    unit = kernels(np.dtype(np.float64), "engine")
+    unit = kernels(np.dtype(DTYPE), "engine")
     check(made, sizes, unit.WIDTH, 2, unit)
     row = np.flatnonzero(made.ops[:, unit.FIELDS.index("kind")] == unit.KINDS.index(kind))[0]
     ops = made.ops.copy()

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from training_nets import Pair, batch
+from training_nets import Pair, batch, needs_float64
 
 from tinycnn import functional as F
 from tinycnn import nn
 
+pytestmark = needs_float64
 CLASSES = 5
 
 

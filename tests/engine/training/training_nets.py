@@ -13,8 +13,9 @@ from tinycnn import functional as F
 from tinycnn import losses, nn, optim
 from tinycnn._kernels import ISA
 
-needs_float64 = pytest.mark.skipif(find_spec(f"tinycnn._kernels._engine_{ISA}_f64") is None,
-                                   reason="the engine is not built for float64 (TINYCNN_ENGINE_F64=1)")
+FLOAT64 = find_spec(f"tinycnn._kernels._engine_{ISA}_f64") is not None
+WITHOUT = "the engine is not built for float64 (TINYCNN_ENGINE_F64=1)"
+needs_float64 = pytest.mark.skipif(not FLOAT64, reason=WITHOUT)
 
 
 class Small(nn.Module):
