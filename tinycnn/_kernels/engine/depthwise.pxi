@@ -223,7 +223,7 @@ cdef inline void set_rows(Rows *z, const Op *g, const Run *run, ix plane, ix row
     """
     cdef ix i, block = plane//g.images, first = row*g.sh - g.top, at = (plane*g.oh + row)*g.ow*VW
     for i in range(count):
-        z.rows[i] = (run.arena + g.x + (plane*g.h + first + i*step)*g.wd*VW if 0 <= first + i*step < g.h
+        z.rows[i] = (<const real *>run.arena + g.x + (plane*g.h + first + i*step)*g.wd*VW if 0 <= first + i*step < g.h
                      else run.constants + g.z)
     z.g, z.w, z.b = g, run.constants + g.w + block*g.kh*g.kw*VW, run.constants + g.b + block*VW
     z.y, z.r = run.arena + g.y + at, run.arena + g.r + at if g.r >= 0 else NULL

@@ -332,7 +332,7 @@ cdef void pad_planes(const Op *g, const Run *run, int t, int threads) noexcept n
     """Maps (h, wd) of px elements a pixel into frames (oh, ow) of zeros, `top` down and `left` in; mode: -1, or the number of
     the caller's array that is read."""
     cdef ix item, plane, row, items = g.blocks*g.images*g.oh, width = g.wd*g.px
-    cdef const real *x = run.arena + g.x if g.mode < 0 else <const real *>run.io[g.mode]
+    cdef const real *x = <const real *>run.arena + g.x if g.mode < 0 else <const real *>run.io[g.mode]
     cdef real *y
     for item in range(share(items, t, threads), share(items, t + 1, threads)):
         plane, row = item//g.oh, item%g.oh - g.top

@@ -265,7 +265,7 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
     cdef Tile tile
     cdef const real *w = run.constants + g.w
     cdef real *copy = run.arena + g.t + t*g.k*3*VW
-    cdef const real *x = run.arena + g.x if g.mode < 0 else <const real *>run.io[g.mode] + g.x
+    cdef const real *x = <const real *>run.arena + g.x if g.mode < 0 else <const real *>run.io[g.mode] + g.x
     tile.g, tile.off = g, run.tables + g.off
     tile.swish = g.activation == HARDSWISH and g.r < 0 and g.py == VW
     tile.bare = not tile.swish and (not plain_store(g) or g.py != VW)

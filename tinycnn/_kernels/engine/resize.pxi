@@ -42,5 +42,5 @@ cdef void resize(const Op *g, const Run *run, int t, int threads) noexcept nogil
         x, i = run.arena + g.x + item//g.oh*g.h*g.wd*VW, item%g.oh
         if g.kh > 1:
             weighted_rows(g, x, line, rows + i, weights + i)
-        weighted_columns(g, line if g.kh > 1 else x + rows[i]*g.wd*VW, run.arena + g.y + item*g.ow*VW,
+        weighted_columns(g, <const real *>line if g.kh > 1 else x + rows[i]*g.wd*VW, run.arena + g.y + item*g.ow*VW,
                          rows + g.kh*g.oh, weights + g.kh*g.oh)

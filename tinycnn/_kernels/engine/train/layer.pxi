@@ -155,5 +155,5 @@ cdef void layer(const Op *g, const Run *run, int t, int threads) noexcept nogil:
             lazy_run(x + block*g.xs, scratch + block*g.n*VW, n, run.arena + g.a + block*4*VW, low, high)
         if g.soff >= 0 and strip + 1 < last:
             tile.far, tile.ahead = run.tables + g.soff, x + n*VW
-        strip_results(&results, &tile, scratch if inputs else x, first, n, strip, t if alone else 0,
+        strip_results(&results, &tile, <const real *>scratch if inputs else x, first, n, strip, t if alone else 0,
                       threads if alone else 1)
