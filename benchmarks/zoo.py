@@ -37,7 +37,8 @@ from tinycnn.training.recipe import Recipe
 from tinycnn.training.results import RunFiles, write_json
 
 LIGHT = ("mobilenetv1_050", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "shufflenet_v1_g3",
-         "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "ghostnet_100", "mnasnet0_5", "efficientnet_lite0", "squeezenet1_1")
+         "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "ghostnet_100", "mnasnet0_5", "efficientnet_lite0",
+         "squeezenet1_1")
 RECIPE = Recipe(epochs=8, batch_size=64, optimizer="sgd", lr=0.1, weight_decay=5e-4, warmup=0.05, clip=1.0,
                 label_smoothing=0.1, augment="flip")
 OPTIONS = {"stem_stride": 1}

@@ -33,6 +33,15 @@ def test_schedules(schedule, warmup, rates):
     np.testing.assert_allclose(found, rates, atol=1e-4)
 
 
+@pytest.mark.parametrize(("steps", "momenta"), [(10_000, [1e-3, 0.01, 0.1, 0.5, None]),
+                                                (100, [0.1, 0.1, 0.1, 0.5, None]), (500, [0.02, 0.02, 0.1, 0.5, None])])
+def test_running_statistics_keep_up(steps, momenta):
+    """They are of the last tenth of the steps, or of what they are of anyway if that is less."""
+    model = nn.Sequential(*(nn.BatchNorm2d(3, momentum=m) for m in (3e-4, 0.01, 0.1, 0.5, None)))
+    Recipe(epochs=steps // 20).make_parts(model, 20)
+    assert [norm.momentum for norm in model] == pytest.approx(momenta)
+
+
 def test_losses_inside_the_network_weigh_less():
     loss, one = Recipe(label_smoothing=0.1).make_loss(), F.cross_entropy(Tensor(Z), Y, label_smoothing=0.1).item()
     assert loss(Tensor(Z), Y).item() == one

@@ -15,8 +15,10 @@ from ..data.loader import Mix
 from ..data.mixup import mixed_one_hot, mixup
 from ..losses import AuxiliaryLoss, CrossEntropyLoss
 from ..nn import Module
+from ..nn.norm import BatchNorm
 
 MOMENTUM = 0.9
+QUICKEST, LAST_SHARE = 0.1, 0.1  # momentum of running statistics; of the steps that they are to be of
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,26 @@ class Course:
         return optim.Warmup(optim.ExponentialLR(optimizer, 1.0), max(warmup, 1), start_factor=1 / max(warmup, 1))
 
     def make_parts(self, trained: Module, batches: int) -> dict[str, Any]:
-        """What moves the weights, in epochs of so many batches, by the names that the checkpoint has for it."""
+        """What moves the weights, in epochs of so many batches, by the names that the checkpoint has for it; running
+        statistics are made to keep up with them (`quicken_statistics`)."""
+        quicken_statistics(trained, self.epochs * batches)
         optimizer = self.make_optimizer([p for p in trained.parameters() if p.requires_grad])
         parts = {"optimizer": optimizer, "schedule": self.make_schedule(optimizer, self.epochs * batches)}
         if self.ema:
             parts["ema"] = optim.ExponentialMovingAverage(trained, self.ema, warmup=True)
         return parts
+
+
+def quicken_statistics(model: Module, steps: int) -> None:
+    """Let no batch normalisation average over more than the last tenth of so many steps, nor over less than it does.
+
+    MnasNet's momentum of 3e-4 is made for ImageNet's hundreds of thousands of steps: after some thousand, its running
+    statistics would still be those of weights that are long gone, and the network no better than chance.
+    """
+    least = min(QUICKEST, 1 / (LAST_SHARE * max(steps, 1)))
+    for module in model.modules():
+        if isinstance(module, BatchNorm) and module.momentum is not None:
+            module.momentum = max(module.momentum, least)
 
 
 def averaged(parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
