@@ -33,8 +33,8 @@ def test_schedules(schedule, warmup, rates):
     np.testing.assert_allclose(found, rates, atol=1e-4)
 
 
-@pytest.mark.parametrize(("steps", "momenta"), [(10_000, [5e-3, 0.01, 0.1, 0.5, None]),
-                                                (400, [0.1, 0.1, 0.1, 0.5, None]), (2500, [0.02, 0.02, 0.1, 0.5, None])])
+@pytest.mark.parametrize(("steps", "momenta"), [
+    (10_000, [5e-3, 0.01, 0.1, 0.5, None]), (400, [0.1, 0.1, 0.1, 0.5, None]), (2500, [0.02, 0.02, 0.1, 0.5, None])])
 def test_running_statistics_keep_up(steps, momenta):
     """They are of the last fiftieth of the steps, or of what they are of anyway if that is less."""
     model = nn.Sequential(*(nn.BatchNorm2d(3, momentum=m) for m in (3e-4, 0.01, 0.1, 0.5, None)))

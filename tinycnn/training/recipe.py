@@ -115,8 +115,8 @@ def quicken_statistics(model: Module, steps: int) -> None:
 
     MnasNet's momentum of 3e-4 is made for ImageNet's hundreds of thousands of steps: after some thousand, its running
     statistics are of weights that are long gone, and the network is no better than chance.  With weight decay d a step
-    of rate r turns the weights by some sqrt(2 r d) (Wan et al., "Spherical motion dynamics", NeurIPS 2021): in 100 steps
-    at 0.1 and 5e-4 by a tenth, in each of the layers.
+    of rate r turns the weights by some sqrt(2 r d) (Wan et al., "Spherical motion dynamics", NeurIPS 2021): in 100
+    steps at 0.1 and 5e-4 by a tenth, in each of the layers.
     """
     least = min(QUICKEST, 1 / (LAST_SHARE * max(steps, 1)))
     for module in model.modules():
