@@ -12,7 +12,7 @@ from tinycnn.training.engines import Engine
 IMAGES, EPOCHS = 3000, 4
 CHANCE = 0.1
 NORMALISED = {"vgg11": "vgg11_bn"}  # the other one takes longer than a short run to begin
-RATES = {"mobilenetv1_025": 3e-3}
+RATES = {"mobilenetv1_025": 3e-3, "squeezenet1_1": 5e-4}
 
 
 @pytest.mark.slow
