@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -40,18 +41,6 @@ def module_parts(file: Path) -> tuple[str, ...]:
     return parts[:-1] if parts[-1] == "__init__" else parts
 
 
-def running_nodes(tree: ast.AST):
-    """All nodes but those under `if TYPE_CHECKING:`, which never run."""
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            stack.extend(node.orelse)
-            continue
-        yield node
-        stack.extend(ast.iter_child_nodes(node))
-
-
 def imported(node: ast.AST, file: Path) -> list[tuple[str, ...]]:
     """The modules that an import statement names, as absolute paths; `from . import a, b` names a and b."""
     if isinstance(node, ast.Import):
@@ -67,11 +56,24 @@ def imported(node: ast.AST, file: Path) -> list[tuple[str, ...]]:
     return [(*base, alias.name) for alias in node.names] if base == ("tinycnn",) else [base]
 
 
+@functools.cache
+def imports(file: Path) -> list[tuple[tuple[str, ...], bool]]:
+    """The modules that a file imports, and whether a function does; without `if TYPE_CHECKING:`, which never runs."""
+    found, stack = [], [(ast.parse(file.read_text(encoding="utf-8")), False)]
+    while stack:
+        node, inside = stack.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            stack.extend((child, inside) for child in node.orelse)
+            continue
+        found += [(parts, inside) for parts in imported(node, file)]
+        inside = inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        stack.extend((child, inside) for child in ast.iter_child_nodes(node))
+    return found
+
+
 def own_imports(file: Path) -> set[str]:
     """Entries of the package that a file imports, anywhere in it."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    found = {unit(parts) for node in running_nodes(tree) for parts in imported(node, file) if parts[0] == "tinycnn"}
-    return found - {unit(module_parts(file))}
+    return {unit(parts) for parts, _ in imports(file) if parts[0] == "tinycnn"} - {unit(module_parts(file))}
 
 
 def floor(name: str) -> int:
@@ -111,10 +113,7 @@ def test_units_of_one_floor_do_not_import_each_other_in_a_circle():
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_only_numpy_is_imported_on_import(file):
     """Whatever else a module needs it imports inside the function that needs it."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    inside = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-              for n in ast.walk(f)}
-    tops = {parts[0] for node in running_nodes(tree) if id(node) not in inside for parts in imported(node, file)}
+    tops = {parts[0] for parts, inside in imports(file) if not inside}
     assert tops <= sys.stdlib_module_names | {"numpy", "tinycnn"}
 
 
