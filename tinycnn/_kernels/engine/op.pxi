@@ -169,33 +169,3 @@ cdef inline bint plain_store(const Op *g) noexcept nogil:
 cdef inline ix share(ix items, int t, int threads) noexcept nogil:
     """Where thread t of several begins its share of some items."""
     return items*t//threads
-
-
-# Of items that lie as [block][image][part] each thread takes the same images of every block, as it takes strips of pixels,
-# which lie as images do: what it wrote is then what it reads next, and stays in its own caches.  Where images do not share
-# out evenly, blocks do.
-cdef struct Share:
-    ix begin                    # of the thread's own numbers, and where they end
-    ix end
-    ix first                    # its first item of a block
-    ix each                     # its items of a block
-    ix step                     # from block to block
-
-
-cdef inline Share share_of(ix blocks, ix images, ix parts, int t, int threads) noexcept nogil:
-    """The items of thread t: `item_at` of the numbers from begin to end."""
-    cdef Share s
-    cdef ix items = images*parts
-    if images % threads == 0 or images >= 8*threads:
-        s.first, s.step = share(images, t, threads)*parts, items
-        s.each = share(images, t + 1, threads)*parts - s.first
-        s.begin, s.end = 0, blocks*s.each
-    else:
-        s.first, s.each, s.step = 0, items, items
-        s.begin, s.end = share(blocks*items, t, threads), share(blocks*items, t + 1, threads)
-    return s
-
-
-cdef inline ix item_at(const Share *s, ix number) noexcept nogil:
-    """Which item of all the number stands for."""
-    return number//s.each*s.step + s.first + number%s.each

@@ -41,12 +41,10 @@ cdef inline void store_moments(const Op *g, const Run *run, ix number, ix block,
 
 cdef void batch_moments(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """Sums of x, where whoever made it left none."""
-    cdef Share mine = share_of(g.blocks, runs_of(g), 1, t, threads)
-    cdef ix own, item, block, number, n, pixels = g.images*g.n, runs = runs_of(g)
+    cdef ix item, block, number, n, pixels = g.images*g.n, runs = runs_of(g), items = g.blocks*runs
     cdef const real *x
     cdef vf m, sum, squares
-    for own in range(mine.begin, mine.end):
-        item = item_at(&mine, own)
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
         block, number = item//runs, item%runs
         n = min(g.rows, pixels - number*g.rows)
         x = run.arena + g.x + (block*pixels + number*g.rows)*VW

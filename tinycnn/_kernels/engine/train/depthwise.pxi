@@ -130,17 +130,15 @@ cdef inline void add_moments(Moments *o, const real *y, ix n, bint begin) noexce
 
 cdef void depthwise_train(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """w: packed weights; rows: of a band; px: room for a frame, in `t` for each thread.  A run of sums is a plane."""
-    cdef Share mine = share_of(g.blocks, g.images, 1, t, threads)
     cdef Op o = g[0]
-    cdef ix own, plane, row, rows, taps = g.kh*g.kw, block
+    cdef ix plane, planes = g.blocks*g.images, row, rows, taps = g.kh*g.kw, block
     cdef Frame frame
     cdef real *y
     cdef Moments sum
     o.wd, o.left = seen(g.ow, g.sw, g.kw, g.dw), 0
     set_frame(&frame, run.arena + g.t + t*g.px, g.px, o.wd, g.left, g.wd)
     sum.about = sum.first = sum.second = vzero()
-    for own in range(mine.begin, mine.end):
-        plane = item_at(&mine, own)
+    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         block, row = plane//g.images, 0
         while row < g.oh:
             rows, y = min(g.rows, g.oh - row), run.arena + g.y + (plane*g.oh + row)*g.ow*VW

@@ -296,13 +296,11 @@ cdef void depthwise_back(const Op *g, const Run *run, int t, int threads) noexce
     w: packed weights; b: -1: gb is not wanted; y: what c applies to; px, py, ys: room for the frames of z, of gy, and for
     all three, in `t`.
     """
-    cdef Share mine = share_of(g.blocks, g.images, 1, t, threads)
-    cdef ix own, plane, row, taps = g.kh*g.kw
+    cdef ix plane, planes = g.blocks*g.images, row, taps = g.kh*g.kw
     cdef vf sums[2]
     cdef Back o
     set_frames(&o, g, run.arena + g.t + t*g.ys)
-    for own in range(mine.begin, mine.end):
-        plane = item_at(&mine, own)
+    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         if g.r >= 0:
             memset(run.arena + g.r + (plane%g.images*g.blocks + plane//g.images)*(taps + 1)*VW, 0,
                    (taps + 1)*VW*sizeof(real))

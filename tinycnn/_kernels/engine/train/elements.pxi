@@ -49,11 +49,9 @@ cdef void affine_clip_some(const Op *g, const real *x, const real *a, const real
 cdef void affine_clip(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """mode: how r, which lies as x does or (px = 0) in a vector per plane, is combined with x; COPY: there is none.
     s: the coefficients of r; -1: it is itself."""
-    cdef Share mine = share_of(g.blocks, g.images, pieces(g), t, threads)
-    cdef ix own, item, each = pieces(g), plane, block, first, at
+    cdef ix item, each = pieces(g), items = g.blocks*g.images*each, plane, block, first, at
     cdef const real *r
-    for own in range(mine.begin, mine.end):
-        item = item_at(&mine, own)
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
         plane, first = item//each, item%each*PIECE
         block, at = plane//g.images, (plane*g.n + first)*VW
         r = run.arena + g.r + (at if g.px else plane*VW) if g.r >= 0 else NULL
@@ -80,11 +78,9 @@ cdef inline vf lazy_sum(const real *x, const real *by, ix n, const real *a, vf l
 
 cdef void lazy_mean(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """The mean of each plane of n pixels."""
-    cdef Share mine = share_of(g.blocks, g.images, 1, t, threads)
-    cdef ix own, plane
+    cdef ix plane, planes = g.blocks*g.images
     cdef vf low = vset(<real>g.low), high = vset(<real>g.high)
-    for own in range(mine.begin, mine.end):
-        plane = item_at(&mine, own)
+    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         vstore(run.arena + g.y + plane*VW,
                lazy_sum(run.arena + g.x + plane*g.n*VW, NULL, g.n, coefficients_of(run, g.a, plane//g.images, 4), low,
                         high)*vset(<real>(1.0/g.n)))
@@ -94,15 +90,13 @@ cdef void lazy_mean(const Op *g, const Run *run, int t, int threads) noexcept no
 cdef void gate_sums(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """gx, in runs of `rows` pixels.  g moves on by px, its factors s by py (0: a vector per plane, and a run is a plane);
     s = -1: they are what `mode` says.  x: what ga and the activation apply to; gx = -1: only the sums are wanted."""
-    cdef Share mine = share_of(g.blocks, runs_of(g), 1, t, threads)
-    cdef ix own, item, runs = runs_of(g), block, number, n, at, plane, pixels = g.images*g.n
+    cdef ix item, runs = runs_of(g), items = g.blocks*runs, block, number, n, at, plane, pixels = g.images*g.n
     cdef real one[VW]
     cdef const real *f
     cdef Gate gate
     cdef vf sums[2]
     vstore(one, vset(<real>(-1 if g.mode == NEGATED else 1.0/g.n if g.mode == SPREAD else 1)))
-    for own in range(mine.begin, mine.end):
-        item = item_at(&mine, own)
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
         block, number = item//runs, item%runs
         n, at = min(g.rows, pixels - number*g.rows), (block*pixels + number*g.rows)*VW
         plane, gate = (block*g.images + number)*VW, gate_of(g, run, block)
@@ -117,13 +111,11 @@ cdef void gate_sums(const Op *g, const Run *run, int t, int threads) noexcept no
 
 cdef void scale_back(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """Back through y = z s: gx = -1 where x needs no gradient.  y: gs, of each plane; a: what loads x, ga: what gates gx."""
-    cdef Share mine = share_of(g.blocks, g.images, 1, t, threads)
-    cdef ix own, plane, block, at
+    cdef ix plane, planes = g.blocks*g.images, block, at
     cdef vf low = vset(<real>g.low), high = vset(<real>g.high)
     cdef Gate gate
     cdef vf sums[2]
-    for own in range(mine.begin, mine.end):
-        plane = item_at(&mine, own)
+    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         block, at = plane//g.images, plane*g.n*VW
         vstore(run.arena + g.y + plane*VW, lazy_sum(run.arena + g.x + at, run.arena + g.g + at, g.n,
                                                     coefficients_of(run, g.a, block, 4), low, high))
@@ -136,10 +128,8 @@ cdef void scale_back(const Op *g, const Run *run, int t, int threads) noexcept n
 
 cdef void blend(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     """y = c0 g + c1 x + c2, and `add`."""
-    cdef Share mine = share_of(g.blocks, g.images, pieces(g), t, threads)
-    cdef ix own, item, each = pieces(g), plane, first, at
-    for own in range(mine.begin, mine.end):
-        item = item_at(&mine, own)
+    cdef ix item, each = pieces(g), items = g.blocks*g.images*each, plane, first, at
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
         plane, first = item//each, item%each*PIECE
         at = (plane*g.n + first)*VW
         blend_run(run.arena + g.g + at, run.arena + g.x + at, run.arena + g.add + at if g.add >= 0 else NULL,

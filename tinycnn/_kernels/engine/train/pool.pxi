@@ -123,14 +123,12 @@ cdef void gate_plane(const Op *g, const Run *run, const real *x, real *y, ix ima
 
 
 cdef void pool_gradient(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    cdef Share mine = share_of(g.blocks, g.images, 1, t, threads)
-    cdef ix own, plane, size = g.h*g.wd*VW, out = g.oh*g.ow*VW, block
+    cdef ix plane, planes = g.blocks*g.images, size = g.h*g.wd*VW, out = g.oh*g.ow*VW, block
     cdef const real *x
     cdef const real *gy
     cdef real *y
     cdef Loading l
-    for own in range(mine.begin, mine.end):
-        plane = item_at(&mine, own)
+    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         block = plane//g.images
         x, gy, y = run.arena + g.x + plane*size, run.arena + g.g + plane*out, run.arena + g.y + plane*size
         if g.add < 0:
