@@ -1,20 +1,19 @@
 """Rows of operations written by hand: one kernel at a time, on memory in which everything else is NaN."""
 from __future__ import annotations
 
-from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from training_nets import FLOAT64
 
 from tinycnn._kernels import kernels
-from tinycnn._kernels.dispatch import ISA
 from tinycnn.engine.check import check, touched
 from tinycnn.engine.plan import ABSENT, FLOATING, aligned
 from tinycnn.engine.spans import PlanError
 from tinycnn.engine.training import checks  # noqa: F401  # which are looked up where all are
 
-DTYPES = [np.float32, *([np.float64] if find_spec(f"tinycnn._kernels._engine_{ISA}_f64") else [])]
+DTYPES = [np.float32, *([np.float64] if FLOAT64 else [])]
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-9}  # of the largest magnitude
 FAR = 1 << 40
 OPTIONAL = {*ABSENT, "w", "b", "gw", "gx"}  # a negative number says: nothing

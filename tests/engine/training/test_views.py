@@ -2,24 +2,21 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from training_nets import needs_float64
 
 from tinycnn import Tensor, nn, optim
 from tinycnn import functional as F
-from tinycnn._kernels import available
 from tinycnn.engine.layout import blocks
 from tinycnn.engine.training import compile_training_step, rules
 from tinycnn.engine.training.rules import TRAINS
 from tinycnn.engine.training.values import Lazy
 from tinycnn.engine.views import CONSTANTS, View
 
-ISA = available()[-1]
-pytestmark = pytest.mark.skipif(find_spec(f"tinycnn._kernels._engine_{ISA}_f64") is None,
-                                reason="the engine is not built for float64 (TINYCNN_ENGINE_F64=1)")
+pytestmark = needs_float64
 
 
 class Of(nn.Module):
