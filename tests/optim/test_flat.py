@@ -7,7 +7,7 @@ import stepping
 
 from tinycnn import Tensor, nn, optim
 from tinycnn._kernels import available, kernels, use
-from tinycnn.optim.clip import clip_flat_norm_, clip_flat_value_
+from tinycnn.optim.clip import clip_flat_norm_
 from tinycnn.optim.flat import Flat
 
 SHAPES = ((16,), (3, 5), (4, 16), (2, 3, 4, 5), (), (32,), (20_011,))
@@ -246,29 +246,14 @@ def test_norms_of_an_array_have_the_bits_of_those_one_by_one(dtype, norm_type, m
     assert np.isnan(memory[between]).all()
 
 
-def test_values_of_an_array():
-    one, all_ = parameters(np.float32), parameters(np.float32)
-    one[0].data[3] = all_[0].data[3] = math.nan
-    for p, q in zip(one, all_):
-        p.grad = q.data.copy()
-    memory, between = spread(all_)
-    optim.clip_grad_value_(one, 0.3)
-    clip_flat_value_(memory, Flat(memory).places([p.data for p in all_]), 0.3)
-    for p, q in zip(one, all_):
-        np.testing.assert_array_equal(p.grad, q.numpy())
-    assert (memory[between] == BETWEEN).all()
-
-
 def test_clipping_refuses_and_takes_nothing():
     memory, places = np.full(4, math.inf), np.array([[0, 2]])
     with pytest.raises(RuntimeError, match="clip_flat_norm_: the norm of the gradients is inf"):
         clip_flat_norm_(memory, places, 1.0, error_if_nonfinite=True)
     assert (memory == math.inf).all()
-    for call in (lambda: clip_flat_norm_(memory, places, -1.0), lambda: clip_flat_value_(memory, places, math.nan)):
-        with pytest.raises(ValueError, match=r"clip_flat_\w+_: "):
-            call()
+    with pytest.raises(ValueError, match="clip_flat_norm_: "):
+        clip_flat_norm_(memory, places, -1.0)
     assert clip_flat_norm_(memory, np.zeros((0, 2), np.intp), 0.0) == 0.0
-    clip_flat_value_(memory, np.zeros((0, 2), np.intp), 0.0)
     with pytest.raises(ValueError, match="pieces must lie within x"):
         kernels(memory.dtype).sum_of_squares(memory, np.empty(1), np.array([[0, 5]]))
 

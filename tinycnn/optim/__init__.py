@@ -1,7 +1,7 @@
 """Optimisers, which move parameters against their gradients, and schedules of their learning rates."""
 from .adam import Adam, AdamW, RAdam
 from .average import ExponentialMovingAverage
-from .clip import clip_grad_norm_, clip_grad_value_
+from .clip import ClipNorm, clip_grad_norm_, clip_grad_value_
 from .lookahead import Lookahead, Ranger
 from .one_cycle import OneCycleLR
 from .optimizer import Optimizer
@@ -18,6 +18,6 @@ from .schedule import (
 )
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "CosineAnnealingLR", "CosineSchedule", "ExponentialLR", "ExponentialMovingAverage",
-           "Lookahead", "MultiStepLR", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam", "RMSprop", "RMSpropTF",
-           "Ranger", "Schedule", "StepLR", "Warmup", "clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["SGD", "Adam", "AdamW", "ClipNorm", "CosineAnnealingLR", "CosineSchedule", "ExponentialLR",
+           "ExponentialMovingAverage", "Lookahead", "MultiStepLR", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam",
+           "RMSprop", "RMSpropTF", "Ranger", "Schedule", "StepLR", "Warmup", "clip_grad_norm_", "clip_grad_value_"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,28 @@ def clip_flat_norm_(gradients: np.ndarray, places: np.ndarray, max_norm: float, 
     return share.norm
 
 
+@dataclass(frozen=True)
+class ClipNorm:
+    """`clip_grad_norm_` with its settings, as `compile_training_step` takes them.
+
+    A planned step has all gradients in one array, and clips them at once (`flat`), with the same result.
+
+    >>> ClipNorm(5.0)([])
+    0.0
+    """
+
+    max_norm: float
+    norm_type: float = 2.0
+
+    def __call__(self, parameters: Any) -> float:
+        """See `clip_grad_norm_`."""
+        return clip_grad_norm_(parameters, self.max_norm, self.norm_type)
+
+    def flat(self, gradients: np.ndarray, places: np.ndarray) -> float:
+        """See `clip_flat_norm_`."""
+        return clip_flat_norm_(gradients, places, self.max_norm, self.norm_type)
+
+
 def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     """Bring every element of every gradient into [-clip_value, clip_value], in place; NaN stays NaN.
 
@@ -69,13 +92,6 @@ def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     _require_value("clip_grad_value_", clip_value)
     for g in _gradients(parameters):
         in_place(g, lambda x: kernels(x.dtype).limit_update(x, clip_value))
-
-
-def clip_flat_value_(gradients: np.ndarray, places: np.ndarray, clip_value: float) -> None:
-    """`clip_grad_value_` of gradients that are parts of one array (n,), at `places` as `clip_flat_norm_` has them."""
-    _require_value("clip_flat_value_", clip_value)
-    if len(places):
-        kernels(gradients.dtype).limit_update(gradients, clip_value, places)
 
 
 def _gradients(parameters: Any) -> list[np.ndarray]:

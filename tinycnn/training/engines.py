@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 from ..data.loader import Loader
 from ..nn import Module
-from ..optim import clip_grad_norm_
+from ..optim import ClipNorm
 from .evaluate import evaluation, share_right
 from .steps import eager_step
 
@@ -25,8 +24,7 @@ class Engine(NamedTuple):
         """What `fit` calls with each batch; example: one of them.  clip: the longest gradient."""
         if self.step is None:
             return eager_step(model, loss, optimizer, clip)
-        clipped = None if clip is None else partial(clip_grad_norm_, max_norm=clip)
-        return self.step(model, loss, optimizer, example, clip=clipped)
+        return self.step(model, loss, optimizer, example, clip=None if clip is None else ClipNorm(clip))
 
 
 class Tester:

@@ -124,7 +124,7 @@ def test_thawing_makes_a_new_plan():
     pair.assert_same(1e-8)
 
 
-@pytest.mark.parametrize("clip", [partial(optim.clip_grad_norm_, max_norm=0.05),
+@pytest.mark.parametrize("clip", [partial(optim.clip_grad_norm_, max_norm=0.05), optim.ClipNorm(0.05, 1.0),
                                   partial(optim.clip_grad_value_, clip_value=0.01)])
 def test_clipping(clip):
     pair, free = Pair(options={"clip": clip, "keep_grads": True}), Pair(options={"keep_grads": True})

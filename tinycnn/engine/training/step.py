@@ -149,8 +149,7 @@ class TrainingStep:
             return
         for entry in moving:
             entry.tensor.grad = self.masters.gradient(entry)
-        if self.clip is not None:
-            self.clip([entry.tensor for entry in moving])
+        self._clip(moving)
         if hasattr(self.optimizer, "step_flat"):
             flat = self.masters.gradients[:self.masters.parameters.size]
             self.optimizer.step_flat(flat, [entry.tensor for entry in moving])
@@ -160,6 +159,14 @@ class TrainingStep:
             self.ema.update()
         for entry in moving:
             entry.tensor.grad = entry.tensor.grad.copy() if self.keep_grads else None
+
+    def _clip(self, moving: list[Entry]) -> None:
+        flat = getattr(self.clip, "flat", None)
+        if flat is not None:
+            places = sorted((entry.at, entry.at + entry.view.size) for entry in moving)
+            flat(self.masters.gradients, np.array(places, np.intp).reshape(-1, 2))
+        elif self.clip is not None:
+            self.clip([entry.tensor for entry in moving])
 
     def _accumulated(self, moving: list[Entry]) -> bool:
         """Add this micro-batch's gradients to those before; True: it was the last, and the sum is where they were."""
@@ -224,8 +231,9 @@ def compile_training_step(model: Any, loss: Callable[..., Any], optimizer: Any, 
     threads: None for all that this process may use.
 
     accumulate: so many calls make one update, by the mean of their gradients.  clip: called with the parameters that
-    have a gradient before they move (`functools.partial(optim.clip_grad_norm_, max_norm=1.0)`).  ema: `update()` is
-    called after each update.  keep_grads: leave the gradients in `grad`, as copies; else it is None after a step.
+    have a gradient before they move (`optim.clip_grad_norm_` with its settings; `optim.ClipNorm(1.0)`, whose `flat`
+    is called with the array of all gradients and their places, is quicker).  ema: `update()` is called after each
+    update.  keep_grads: leave the gradients in `grad`, as copies; else it is None after a step.
 
     Parameters and running statistics become views of flat arrays: what is read and written between steps, by
     `state_dict`, `load_state_dict` or `p.data[...] = `, is what the step has and sees.  Frozen parameters
