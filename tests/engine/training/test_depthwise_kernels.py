@@ -19,9 +19,10 @@ class Layer:
     """A depthwise convolution in memory, whose input is computed on load and whose gradient is, too."""
 
     def __init__(self, dtype, c=3, n=2, size=(9, 8), kernel=(3, 3), stride=(1, 1), dilation=(1, 1), pads=(1, 1, 1, 1),
-                 lazy=True, clip=(0.0, 1.5), rows=None, bias=True, threads=1):
+                 lazy=True, clip=(0.0, 1.5), rows=None, bias=True, threads=1, parts=None):
         self.memory = m = Memory(dtype, threads)
-        self.dtype, self.c, self.lazy, self.clip = dtype, c, lazy, clip if lazy else OPEN
+        self.dtype, self.c, self.parts = dtype, c, parts or n
+        self.lazy, self.clip = lazy, clip if lazy else OPEN
         self.window = Window(kernel, stride, dilation, pads)
         oh, ow = self.window.output(*size)
         self.x, self.w = noise(n, c, *size).astype(dtype), noise(c, 1, *kernel).astype(dtype)
@@ -35,7 +36,8 @@ class Layer:
         self.fields |= {"a": self.coefficients, "low": self.clip[0], "high": self.clip[1], "x": m.put(self.x)}
         self.y_shape = (n, c, oh, ow)
         packed = m.room(m.blocks(c) * (2 * kernel[0] * kernel[1] + 1) * m.width)
-        m.run("pack_depthwise", blocks=m.blocks(c), k=c, kh=kernel[0], kw=kernel[1], y=packed, w=m.put_io(0, self.w),
+        self.taps = {"kh": kernel[0], "kw": kernel[1], "h": kernel[0], "wd": kernel[1]}
+        m.run("pack_depthwise", **self.taps, blocks=m.blocks(c), k=c, y=packed, w=m.put_io(0, self.w),
               b=m.put_io(0, self.b) if bias else -1)
         self.fields["w"] = packed
 
@@ -80,14 +82,14 @@ class Layer:
         frames = backward_frames(SimpleNamespace(**f), m.width)
         gx, sums = self.room(self.x.shape), self.sums()
         taps = f["kh"] * f["kw"] + 1
-        parts = m.room(f["blocks"] * f["images"] * taps * m.width)
-        fields |= {"px": frames.z, "py": frames.gy, "ys": sum(frames), "t": m.room(m.threads * sum(frames))}
+        parts = m.room(f["blocks"] * self.parts * taps * m.width)
+        fields |= {"px": frames.z, "py": frames.gy, "ys": sum(frames), "t": m.room(m.threads * sum(frames)),
+                   "lanes": self.parts}
         m.run("depthwise_back", **fields, gx=gx if "gx" in want else -1, sums=sums if "gx" in want else -1, b=0,
               r=parts if "gw" in want else -1)
         places = {"gw": m.put_io(2, np.full(self.w.shape, np.nan)), "b": m.put_io(2, np.full(self.c, np.nan))}
         if "gw" in want:
-            m.run("depthwise_weights", blocks=f["blocks"], images=f["images"], k=self.c, kh=f["kh"], kw=f["kw"],
-                  x=parts, **places)
+            m.run("depthwise_weights", **self.taps, blocks=f["blocks"], lanes=self.parts, k=self.c, x=parts, **places)
         gw = m.io[2][places["gw"]:][:self.w.size].reshape(self.w.shape)
         return m.map(gx, self.x.shape), gw, m.io[2][places["b"]:][:self.c], self.read_sums(sums)
 
@@ -166,6 +168,14 @@ def test_any_window(dtype, data):
 
 
 @dtypes
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+def test_parts_of_the_images(dtype, parts):
+    """Each of some images whose gradients of weights are summed as they come."""
+    for threads in (1, 2):
+        Layer(dtype, 17, 5, (4, 4), (5, 5), pads=(2, 2, 2, 2), parts=parts, threads=threads).assert_back()
+
+
+@dtypes
 @pytest.mark.parametrize("stride", [1, 2])
 def test_gradients_that_are_written_past_the_caches(dtype, stride):
     """Those of more than 4 MB, 64 bytes a pixel."""
@@ -199,7 +209,7 @@ def test_plans_that_leave_their_memory():
     layer.memory.assert_refused("x y w a t px blocks images h wd oh ow kh kw sums")
     layer.back(noise(*layer.y_shape).astype("f"))
     layer.memory.rows.pop()
-    layer.memory.assert_refused("x g w a t px py ys blocks images h wd oh ow kh kw sums gx ga r")
+    layer.memory.assert_refused("x g w a t px py ys blocks images h wd oh ow kh kw sums gx ga r lanes")
 
 
 def test_moments_of_a_plane_unlike_its_first_rows():

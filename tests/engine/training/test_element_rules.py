@@ -322,6 +322,22 @@ def test_depthwise(kernel, stride, dtype):
     assert_same(Model, image(2, 3, 12, 11), dtype, kinds=["depthwise_train", "depthwise_back"])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("size", "kernel", "padding"), [
+    ((2, 2), 5, 2), ((1, 1), 3, 1), ((1, 1), 5, 2), ((3, 3), 7, 3), ((2, 3), 5, 2), ((1, 2), 3, 1), ((2, 2), 5, 4),
+    ((4, 2), 5, 2), ((2, 2), 4, 3)])
+def test_depthwise_on_maps_smaller_than_its_kernel(size, kernel, padding, dtype):
+    """Taps that only meet the padding have gradients of 0."""
+    class Model(nn.Module):
+        def __init__(self):
+            self.conv, self.norm = nn.Conv2d(3, 17, 1), nn.BatchNorm2d(17)
+            self.spatial = nn.Conv2d(17, 17, kernel, padding=padding, groups=17)
+
+        def forward(self, x):
+            return self.spatial(F.relu6(self.norm(self.conv(x))))
+    assert_same(Model, image(2, 3, *size), dtype, kinds=["depthwise_train", "depthwise_back"])
+
+
 class Dropped(nn.Module):
     def __init__(self, how):
         self.conv, self.norm, self.how = nn.Conv2d(3, 21, 1), nn.BatchNorm2d(21), how

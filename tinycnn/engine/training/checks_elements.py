@@ -221,11 +221,19 @@ def packed(f: Fields) -> int:
     return f.blocks * (2 * f.kh * f.kw + 1) * f.width
 
 
+def part_of_kernel(f: Fields) -> int:
+    """Taps of the whole kernel, of which some are computed with."""
+    positive(f, "blocks", "kh", "kw")
+    not_negative(f, "top", "left")
+    if f.top + f.kh > f.h or f.left + f.kw > f.wd:
+        raise PlanError(f"{f.kh} rows of {f.kw} taps at {f.top}, {f.left} of a kernel of {f.h} by {f.wd}")
+    return f.h * f.wd
+
+
 def pack_depthwise(f: Fields) -> Iterator[Span]:
     """See depthwise.pxi."""
-    positive(f, "blocks", "kh", "kw")
+    yield Span(f.parameters, f.w, f.w + f.k * part_of_kernel(f))
     yield from channels(f, f.parameters, f.b)
-    yield Span(f.parameters, f.w, f.w + f.k * f.kh * f.kw)
     yield arena(f.y, packed(f), written=True)
 
 
@@ -249,6 +257,7 @@ def depthwise_back(f: Fields) -> Iterator[Span]:
     if f.px < frames.z or f.py < frames.gy or f.ys < f.px + f.py + frames.gz:
         raise PlanError(f"{f.px}, {f.py} and {f.ys} elements for frames of {frames}")
     one_of("activation", f.activation, 1)
+    positive(f, "lanes")
     yield arena(f.x, x)
     yield arena(f.g, y)
     if f.c >= 0:
@@ -258,18 +267,19 @@ def depthwise_back(f: Fields) -> Iterator[Span]:
     yield from coefficients(f, f.c, count=3)
     yield from optional(f.add, x)
     yield from optional(f.gx, x, written=True)
-    yield from optional(f.r, f.blocks * f.images * (f.kh * f.kw + 1) * f.width, written=True)
+    yield from optional(f.r, f.blocks * f.lanes * (f.kh * f.kw + 1) * f.width, written=True)
     yield arena(f.t, f.threads * f.ys, written=True)
     yield from sums_of_images(f)
 
 
 def depthwise_weights(f: Fields) -> Iterator[Span]:
     """See depthwise_back.pxi."""
-    positive(f, "blocks", "images", "kh", "kw")
-    yield arena(f.x, f.blocks * f.images * (f.kh * f.kw + 1) * f.width)
+    positive(f, "lanes")
+    whole = part_of_kernel(f)
+    yield arena(f.x, f.blocks * f.lanes * (f.kh * f.kw + 1) * f.width)
     yield from channels(f, f.gradients, f.b, written=True)
     if f.gw >= 0:
-        yield Span(f.gradients, f.gw, f.gw + f.k * f.kh * f.kw, True)
+        yield Span(f.gradients, f.gw, f.gw + f.k * whole, True)
 
 
 ELEMENTS = {check.__name__: check for check in (

@@ -10,12 +10,15 @@
 #         sums of y and of its squares while it is there, about the mean of the first band
 #
 # Weights, torch's (C, 1, kh, kw), are packed before: [block][tap] vectors, then the same with the last tap first (for gx),
-# then [block] vectors of biases.
+# then [block] vectors of biases.  Taps that only ever meet the padding are left out: of 5x5 on a map of 2x2, all but 3x3.
 
 cdef void pack_depthwise(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """y: packed weights of k channels.  w, b: in the parameters; b = -1: zeros."""
+    """y: packed weights of k channels, of the taps from row `top` and column `left` on, kh by kw of all h by wd.
+
+    w, b: in the parameters; b = -1: zeros.
+    """
     cdef const real *parameters = <const real *>run.io[g.parameters]
-    cdef ix taps = g.kh*g.kw, block, tap, lane, channel, size = g.blocks*taps*VW
+    cdef ix taps = g.kh*g.kw, block, tap, at, lane, channel, size = g.blocks*taps*VW
     cdef real *y
     cdef real v
     for block in range(share(g.blocks, t, threads), share(g.blocks, t + 1, threads)):
@@ -23,7 +26,8 @@ cdef void pack_depthwise(const Op *g, const Run *run, int t, int threads) noexce
         for lane in range(VW):
             channel = block*VW + lane
             for tap in range(taps):
-                v = parameters[g.w + channel*taps + tap] if channel < g.k else 0
+                at = (channel*g.h + g.top + tap//g.kw)*g.wd + g.left + tap%g.kw
+                v = parameters[g.w + at] if channel < g.k else 0
                 y[tap*VW + lane] = v
                 y[size + (taps - 1 - tap)*VW + lane] = v
             run.arena[g.y + 2*size + channel] = parameters[g.b + channel] if g.b >= 0 and channel < g.k else 0

@@ -3,9 +3,10 @@
 #     gw[a, c] = sum over i, j of gy[i, j] z[i sh + a dh - top, j sw + c dw - left],   gb = sum of gy
 #     gz[i, j] = sum over the taps with sh | i + top - a dh, sw | j + left - c dw of gy[(i + top - a dh) / sh, ...] w[a, c]
 #
-#     for each plane, for each band of `rows` output rows
+#     for each part of the images of a block of channels            (threads share these)
+#     for each plane of it, for each band of `rows` output rows
 #         gy, as far as gz needs it, and z, as far as gw does, into frames of zeros
-#         gw: a register for each tap; the images' are summed in their order by depthwise_weights
+#         gw: a register for each tap, added up over the part; the parts are summed in their order by depthwise_weights
 #         gz, of the input rows from the band's first one on to the next band's
 #             stride 1: the tiles of the forward pass, taps reversed;  stride 2: WIDE pairs of columns, whose odd and even
 #             ones see different taps, at once;  others: pixel by pixel
@@ -71,24 +72,34 @@ cdef void frame_g(const Back *o, const Run *run, ix plane) noexcept nogil:
 
 
 # ---------------------------------------------------------------- gw
-cdef inline void tap_sums(const real *z, ix zrow, const real *gy, ix grow, ix rows, ix n, real *sums, int S,
-                          int K) noexcept nogil:
-    """All taps of a kernel, over some rows of n pixels, added to `sums`."""
+cdef inline void tap_rows(const real *z, ix zrow, const real *gy, ix grow, ix rows, ix n, real *sums, int S, int K,
+                          int R) noexcept nogil:
+    """R rows of K taps of a kernel, over some rows of n pixels, added to `sums`."""
     cdef vf acc[MOST_COLUMNS*MOST_COLUMNS]
     cdef const real *x
     cdef vf v
     cdef ix i, p
     cdef int a, c
-    for a in range(K*K):
+    for a in range(R*K):
         acc[a] = vzero()
     for i in range(rows):
         for p in range(n):
             v, x = vload(gy + i*grow + p*VW), z + i*S*zrow + p*S*VW
-            for a in range(K):
+            for a in range(R):
                 for c in range(K):
                     acc[a*K + c] = vfma(vload(x + a*zrow + c*VW), v, acc[a*K + c])
-    for a in range(K*K):
+    for a in range(R*K):
         vstore(sums + a*VW, vload(sums + a*VW) + acc[a])
+
+
+cdef inline void tap_sums(const real *z, ix zrow, const real *gy, ix grow, ix rows, ix n, real *sums, int S,
+                          int K) noexcept nogil:
+    """All taps of a kernel, as many rows of them at once as there are registers for: 32 with AVX-512, else 16."""
+    if K == 3 or VW == 16:
+        tap_rows(z, zrow, gy, grow, rows, n, sums, S, K, K)
+    else:
+        tap_rows(z, zrow, gy, grow, rows, n, sums, S, K, 3)
+        tap_rows(z + 3*zrow, zrow, gy, grow, rows, n, sums + 3*K*VW, S, K, K - 3)
 
 
 cdef void tap_sum(const Op *g, const real *z, ix zrow, const real *gy, ix grow, ix rows, real *sum) noexcept nogil:
@@ -138,21 +149,26 @@ cdef void band_weights(const Back *o, real *sums) noexcept nogil:
 
 
 cdef void depthwise_weights(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """gw and gb (-1: not wanted) of k channels.  x: [image][block][taps, gb] sums."""
-    cdef ix taps = g.kh*g.kw, item, items = g.blocks*(taps + 1), block, tap, image, lane
+    """gw and gb (-1: not wanted) of k channels.  x: [part][block][taps, gb] sums of the taps that pack_depthwise packs;
+    the others' gradients are zeros.  lanes: so many parts."""
+    cdef ix taps = g.kh*g.kw, whole = g.h*g.wd, item, items = g.blocks*(whole + 1), size = g.blocks*(taps + 1)
+    cdef ix block, tap, row, column, part, lane
     cdef real *gradients = <real *>run.io[g.gradients]
     cdef real total[VW]
     cdef vf sum
     for item in range(share(items, t, threads), share(items, t + 1, threads)):
-        block, tap, sum = item//(taps + 1), item%(taps + 1), vzero()
-        for image in range(g.images):
-            sum = sum + vload(run.arena + g.x + (image*items + item)*VW)
+        block, tap, sum = item//(whole + 1), item%(whole + 1), vzero()
+        row, column = tap//g.wd - g.top, tap%g.wd - g.left
+        if tap == whole or (0 <= row < g.kh and 0 <= column < g.kw):
+            for part in range(g.lanes):
+                sum = sum + vload(run.arena + g.x + (part*size + block*(taps + 1) + (
+                    taps if tap == whole else row*g.kw + column))*VW)
         vstore(total, sum)
         for lane in range(real_lanes(g, block)):
-            if tap == taps and g.b >= 0:
+            if tap == whole and g.b >= 0:
                 gradients[g.b + block*VW + lane] = total[lane]
-            elif tap < taps and g.gw >= 0:
-                gradients[g.gw + (block*VW + lane)*taps + tap] = total[lane]
+            elif tap < whole and g.gw >= 0:
+                gradients[g.gw + (block*VW + lane)*whole + tap] = total[lane]
 
 
 # ---------------------------------------------------------------- gz, stride 2
@@ -266,17 +282,17 @@ cdef void reversed_taps(const Back *o, const real *w) noexcept nogil:
 
 
 # ---------------------------------------------------------------- planes
-cdef void back_band(Back *o, const Run *run, ix plane, vf *sums) noexcept nogil:
-    """A band, and its part of the sums of gx."""
+cdef void back_band(Back *o, const Run *run, ix plane, real *weights, vf *sums) noexcept nogil:
+    """A band; its part of gw (weights; NULL: not wanted) and of the sums of gx."""
     cdef const Op *g = o.g
     cdef ix taps = g.kh*g.kw, block = plane//g.images, at = (plane*g.h + o.first)*g.wd*VW, size = g.blocks*taps*VW
     cdef const real *w = run.arena + g.w + block*taps*VW
     cdef real one[VW]
     cdef Gate gate
     frame_g(o, run, plane)
-    if g.r >= 0:
+    if weights != NULL:
         frame_x(g, run, plane, o.row*g.sh - g.top, seen(o.rows, g.sh, g.kh, g.dh), &o.z)
-        band_weights(o, run.arena + g.r + (plane%g.images*g.blocks + block)*(taps + 1)*VW)
+        band_weights(o, weights)
     if g.gx < 0 or o.stop <= o.first:
         return
     if g.sh == 1 and g.sw == 1:
@@ -290,24 +306,34 @@ cdef void back_band(Back *o, const Run *run, ix plane, vf *sums) noexcept nogil:
              run.arena + g.gx + at, (o.stop - o.first)*g.wd, sums)
 
 
-cdef void depthwise_back(const Op *g, const Run *run, int t, int threads) noexcept nogil:
-    """gx (-1: not wanted) and r: [image][block][taps, gb] sums, for depthwise_weights (-1: not wanted).
-
-    w: packed weights; b: -1: gb is not wanted; y: what c applies to; px, py, ys: room for the frames of z, of gy, and for
-    all three, in `t`.
-    """
-    cdef ix plane, planes = g.blocks*g.images, row, taps = g.kh*g.kw
+cdef void back_plane(Back *o, const Run *run, ix block, ix image, real *weights) noexcept nogil:
+    cdef const Op *g = o.g
+    cdef ix row = 0
     cdef vf sums[2]
+    sums[0], sums[1] = vzero(), vzero()
+    while row < g.oh:
+        rows_of_band(o, row)
+        back_band(o, run, block*g.images + image, weights, sums)
+        row += g.rows
+    if g.gx >= 0:
+        store_sums(g, run, image, block, sums)
+
+
+cdef void depthwise_back(const Op *g, const Run *run, int t, int threads) noexcept nogil:
+    """gx (-1: not wanted) and r: [part][block][taps, gb] sums, for depthwise_weights (-1: not wanted).
+
+    w: packed weights; b: -1: gb is not wanted; y: what c applies to; lanes: parts of the images; px, py, ys: room for the
+    frames of z, of gy, and for all three, in `t`.
+    """
+    cdef ix item, items = g.blocks*g.lanes, block, image, each = (g.kh*g.kw + 1)*VW
+    cdef int part, parts = <int>g.lanes
+    cdef real *weights = NULL
     cdef Back o
     set_frames(&o, g, run.arena + g.t + t*g.ys)
-    for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
+    for item in range(share(items, t, threads), share(items, t + 1, threads)):
+        block, part = item//g.lanes, <int>(item%g.lanes)
         if g.r >= 0:
-            memset(run.arena + g.r + (plane%g.images*g.blocks + plane//g.images)*(taps + 1)*VW, 0,
-                   (taps + 1)*VW*sizeof(real))
-        sums[0], sums[1], row = vzero(), vzero(), 0
-        while row < g.oh:
-            rows_of_band(&o, row)
-            back_band(&o, run, plane, sums)
-            row += g.rows
-        if g.gx >= 0:
-            store_sums(g, run, plane%g.images, plane//g.images, sums)
+            weights = run.arena + g.r + (part*g.blocks + block)*each
+            memset(weights, 0, each*sizeof(real))
+        for image in range(share(g.images, part, parts), share(g.images, part + 1, parts)):
+            back_plane(&o, run, block, image, weights)
