@@ -17,7 +17,7 @@ if not any((ROOT / "tinycnn" / "_kernels").glob("_eager_*")):
 
 from tinycnn._kernels import available, parallel, use  # noqa: E402  # now it is known which tinycnn
 
-settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.get("TINYCNN_EXAMPLES", "10")),
+settings.register_profile("tinycnn", deadline=None, max_examples=int(os.environ.get("TINYCNN_EXAMPLES", "8")),
                           derandomize=True, database=None, print_blob=True,
                           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large,
                                                  HealthCheck.differing_executors, HealthCheck.function_scoped_fixture])
