@@ -6,8 +6,8 @@
     python benchmarks/zoo.py --write              put the table of all results into docs/zoo.md
 
 Images are 28x28, grey; the first convolution has a stride of 1 (`stem_stride=1`), nothing else about the networks is
-changed.  MobileNet V1 and MnasNet-B1 are of half width.  The recipe is `RECIPE`: five epochs, so that the slowest takes
-less than 15 minutes on two cores without AVX-512.  efficientnet_lite0_imagenet is the one network whose ImageNet
+changed.  MobileNet V1 and MnasNet-B1 are of half width.  The recipe is `RECIPE`; its five epochs take some 15 minutes
+of the slowest network on two cores without AVX-512.  efficientnet_lite0_imagenet is the one network whose ImageNet
 weights an installed package has: it begins with these, and is shown the grey images in three channels.  Accuracy is
 that on the 10,000 test images after the last epoch; "with mirror image": by the mean of the probabilities of an image
 and its mirror image, which costs twice the time.  Latency: one image, compiled, one thread.  Seconds of an epoch: those
