@@ -16,8 +16,11 @@ typedef struct {
     int arrived, generation;
     int asleep;                              /* threads that wait in the kernel */
     int *cpus;                               /* of each thread, the CPU that it was last seen on */
-    char padding[40];                        /* a cache line of its own */
+    int *taken;                              /* of each thread's parts, how many have been taken; A_LINE apart */
+    char padding[32];                        /* a cache line of its own */
 } Team;
+
+enum { A_LINE = 64/sizeof(int) };
 
 /* Threads of the parallel region that calls this. */
 static inline int team_size(void) {
@@ -42,7 +45,7 @@ static inline double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-enum { PATIENCE = 200 };                     /* microseconds awake: several times what waking a thread takes */
+enum { PATIENCE = 400 };                     /* microseconds awake: several times what waking a thread takes */
 
 /* Note where thread t runs; whether another thread was last seen on the same CPU. */
 static inline int shares_cpu(Team *team, int t, int threads) {
@@ -87,14 +90,20 @@ static inline void team_wake(Team *team) {
 #endif
 }
 
-/* A barrier.  The last to arrive opens the next generation; the others look for it as long as waking up takes, then sleep:
- * on a busy machine the one that they wait for may not be running.  Where it may stand in the queue of this very CPU they
- * sleep at once. */
+/* The number of the next part of a thread's share that nobody has begun; from some number on there is none. */
+static inline int team_take(Team *team, int owner) {
+    return __atomic_fetch_add(team->taken + owner*A_LINE, 1, __ATOMIC_RELAXED);
+}
+
+/* A barrier.  The last to arrive puts all parts back and opens the next generation; the others look for it somewhat longer
+ * than waking up takes, then sleep: on a busy machine the one that they wait for may not be running.  Where it may stand in
+ * the queue of this very CPU they sleep at once. */
 static inline void team_wait(Team *team, int t, int threads) {
     int generation = __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE);
     int crowded = shares_cpu(team, t, threads);
     if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
         team->arrived = 0;
+        for (int i = 0; i < threads; i++) team->taken[i*A_LINE] = 0;
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_SEQ_CST);
         team_wake(team);
         return;

@@ -2,14 +2,14 @@
 """The executor of plans, for one element type and one instruction set: setup.py compiles this file once for each.
 
 A plan is a flat array of operations (`op.pxi`) over one arena in blocked layout.  All of them run inside one parallel
-region: every thread walks through the whole list, takes its share of each operation, and waits for the others before the
-next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes plans and checks every address in them.
+region: every thread walks through the whole list, takes its share of each operation (of long ones in parts, and then what
+slower threads have not begun), and waits for the others before the next.  Nothing is allocated, no Python is touched.  `tinycnn.engine.plan` writes plans and checks every address in them.
 """
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY, NAN, ceil, floor, log, round, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tinycnn._kernels.parallel cimport alone
@@ -20,9 +20,12 @@ include "../row_sums.pxi"
 cdef extern from "team.h" nogil:
     ctypedef struct Team:
         int *cpus
+        int *taken
     void team_spread(Team *team, int t, int threads)
     void team_wait(Team *team, int t, int threads)
+    int team_take(Team *team, int owner)
     int team_size()
+    enum: A_LINE
     double seconds()
 
 cdef extern from "simd.h" nogil:

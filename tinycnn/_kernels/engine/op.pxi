@@ -88,6 +88,7 @@ cdef struct Run:
     const int32_t *tables
     void **io                   # the caller's arrays
     int threads
+    int thread                  # which of them this is
     Team *team
 
 
@@ -167,5 +168,5 @@ cdef inline bint plain_store(const Op *g) noexcept nogil:
 
 
 cdef inline ix share(ix items, int t, int threads) noexcept nogil:
-    """Where thread t of several begins its share of some items."""
+    """Where share t of several begins: a thread's, or a part of it (run.pxi); memory goes by run.thread."""
     return items*t//threads

@@ -264,7 +264,7 @@ cdef void product(const Op *g, const Run *run, int t, int threads) noexcept nogi
     cdef ix block = 0, tiles, items, total = 0, before = 0, first, last, i, row, p, count, scaled_row, at
     cdef Tile tile
     cdef const real *w = run.constants + g.w
-    cdef real *copy = run.arena + g.t + t*g.k*3*VW
+    cdef real *copy = run.arena + g.t + run.thread*g.k*3*VW
     cdef const real *x = <const real *>run.arena + g.x if g.mode < 0 else <const real *>run.io[g.mode] + g.x
     tile.g, tile.off = g, run.tables + g.off
     tile.swish = g.activation == HARDSWISH and g.r < 0 and g.py == VW

@@ -212,14 +212,42 @@ cdef void run_op(const Op *g, const Run *run, int t, int threads) noexcept nogil
         l2_norm_back(g, run, t, threads)
 
 
-cdef void run_all(const Op *ops, ix count, const Run *run, int t, int threads, double *times) noexcept nogil:
-    """One thread's part of every operation; the first thread notes how long each took, if asked."""
+cdef enum:
+    PARTS = 8                   # of a thread's share of an operation that is cut
+
+
+cdef inline bint is_cut(const Op *g) noexcept nogil:
+    """Whether an operation is long, and can be cut into any number of parts that cost no more than the whole."""
+    return ((g.kind == LAYER and (g.rows > 1 or g.a < 0)) or g.kind == LAYER_BACK or g.kind == WEIGHT_GRADIENT
+            or g.kind == DEPTHWISE_TRAIN or g.kind == DEPTHWISE_BACK or g.kind == TRAINED_PRODUCT)
+
+
+cdef void run_parts(const Op *g, const Run *run, int t, int threads) noexcept nogil:
+    """A thread's own parts, then those of others that nobody has begun: cores that others use as well are never equally
+    fast, and the faster one would wait at the end of each operation."""
+    cdef int i, owner, part
+    for i in range(threads):
+        owner = (t + i)%threads
+        part = team_take(run.team, owner)
+        while part < PARTS:
+            run_op(g, run, owner*PARTS + part, threads*PARTS)
+            part = team_take(run.team, owner)
+
+
+cdef void run_all(const Op *ops, ix count, const Run *of_all, int t, int threads, double *times) noexcept nogil:
+    """What one thread does of every operation; the first thread notes how long each took, if asked."""
+    cdef Run own = of_all[0]
+    cdef const Run *run = &own
     cdef ix i = 0
     cdef double before = seconds() if times != NULL else 0, now
+    own.thread = t
     if threads > 1:
         team_spread(run.team, t, threads)
     while i < count:
-        run_op(ops + i, run, t, threads)
+        if threads > 1 and is_cut(ops + i):
+            run_parts(ops + i, run, t, threads)
+        else:
+            run_op(ops + i, run, t, threads)
         if threads > 1:
             team_wait(run.team, t, threads)
         if times != NULL and t == 0:
@@ -254,13 +282,15 @@ cdef class Executor:
         memset(&self.team, 0, sizeof(Team))
         self.team.cpus = <int *>malloc(threads*sizeof(int))
         self.io = <void **>malloc(sizes.shape[0]*sizeof(void *))
-        if self.io == NULL or self.team.cpus == NULL:
+        self.team.taken = <int *>calloc(threads*A_LINE, sizeof(int))
+        if self.io == NULL or self.team.cpus == NULL or self.team.taken == NULL:
             raise MemoryError()
         memset(self.team.cpus, 0xff, threads*sizeof(int))
 
     def __dealloc__(self):
         free(self.io)
         free(self.team.cpus)
+        free(self.team.taken)
 
     cdef int find(self, list arrays) except -1:
         """Note where the caller's arrays lie; each must be contiguous, of its size, and writable if it is a result."""

@@ -140,7 +140,7 @@ cdef void depthwise_train(const Op *g, const Run *run, int t, int threads) noexc
     cdef real *y
     cdef Moments sum
     o.wd, o.left = seen(g.ow, g.sw, g.kw, g.dw), 0
-    set_frame(&frame, run.arena + g.t + t*g.px, g.px, o.wd, g.left, g.wd)
+    set_frame(&frame, run.arena + g.t + run.thread*g.px, g.px, o.wd, g.left, g.wd)
     sum.about = sum.first = sum.second = vzero()
     for plane in range(share(planes, t, threads), share(planes, t + 1, threads)):
         block, row = plane//g.images, 0

@@ -329,7 +329,7 @@ cdef void depthwise_back(const Op *g, const Run *run, int t, int threads) noexce
     cdef int part, parts = <int>g.lanes
     cdef real *weights = NULL
     cdef Back o
-    set_frames(&o, g, run.arena + g.t + t*g.ys)
+    set_frames(&o, g, run.arena + g.t + run.thread*g.ys)
     for item in range(share(items, t, threads), share(items, t + 1, threads)):
         block, part = item//g.lanes, <int>(item%g.lanes)
         if g.r >= 0:

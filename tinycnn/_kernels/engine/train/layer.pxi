@@ -139,7 +139,7 @@ cdef void layer(const Op *g, const Run *run, int t, int threads) noexcept nogil:
     input that it multiplies, -1: nothing. t: scratch, per thread [block of inputs][n] and [3][n]."""
     cdef ix strip, first, n, block, inputs = (g.k + VW - 1)//VW if g.a >= 0 else 0
     cdef bint alone = g.rows == 1       # one strip: threads share its panels
-    cdef real *scratch = run.arena + g.t + t*(inputs + 3)*g.n*VW
+    cdef real *scratch = run.arena + g.t + run.thread*(inputs + 3)*g.n*VW
     cdef const real *x
     cdef vf low = vset(<real>g.low), high = vset(<real>g.high)
     cdef Results results
@@ -153,7 +153,7 @@ cdef void layer(const Op *g, const Run *run, int t, int threads) noexcept nogil:
         n, x = min(g.n, g.pixels - first), run.arena + g.x + first*VW
         for block in range(inputs):
             lazy_run(x + block*g.xs, scratch + block*g.n*VW, n, run.arena + g.a + block*4*VW, low, high)
-        if g.soff >= 0 and strip + 1 < last:
+        if g.soff >= 0 and strip + 1 < g.rows:
             tile.far, tile.ahead = run.tables + g.soff, x + n*VW
         strip_results(&results, &tile, <const real *>scratch if inputs else x, first, n, strip, t if alone else 0,
                       threads if alone else 1)

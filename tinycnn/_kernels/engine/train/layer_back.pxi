@@ -81,7 +81,7 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
     cdef ix outputs = (g.k + VW - 1)//VW, lanes = g.lanes if g.lanes > 0 else g.rows, lane, strip, first, zs, ds, begin, end
     cdef bint fetches
     cdef real *sums
-    cdef real *scratch = run.arena + g.t + g.lanes*size + t*(outputs + g.blocks + 3)*g.n*VW
+    cdef real *scratch = run.arena + g.t + g.lanes*size + run.thread*(outputs + g.blocks + 3)*g.n*VW
     cdef const real *z
     cdef const real *d
     cdef Results results
@@ -101,10 +101,10 @@ cdef void layer_back(const Op *g, const Run *run, int t, int threads) noexcept n
             next = next_strip(g, run, first + pixels.n)
             if g.lanes > 0:
                 z = inputs_of(g, run, first, pixels.n, scratch + outputs*g.n*VW, &zs)
-                fetches = (g.kw >= 0 or g.soff >= 0) and strip + 1 < end
+                fetches = (g.kw >= 0 or g.soff >= 0) and strip + 1 < g.rows
                 weight_tiles(&pixels, &next if fetches else NULL, z, zs, g.blocks, NULL, 1, d, ds,
                              0, groups, sums, strip > begin)
             if g.gx >= 0:
-                if g.kw >= 0 and strip + 1 < end:
+                if g.kw >= 0 and strip + 1 < g.rows:
                     tile.far, tile.ahead = run.tables + g.kw, next.g
                 strip_results(&results, &tile, d, first, pixels.n, strip, 0, 1)

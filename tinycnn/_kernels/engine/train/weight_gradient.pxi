@@ -176,7 +176,7 @@ cdef void weight_gradient(const Op *g, const Run *run, int t, int threads) noexc
     """k outputs, of which a chunk has `wd` groups; h inputs in `blocks`; kh taps at `off` from x; rows of n pixels, oh of
     them a strip; mode: the number of the array of gradients. t: scratch, per thread the sums of a chunk."""
     cdef ix groups = (g.k + WEIGHT_ROWS - 1)//WEIGHT_ROWS, chunks = (groups + g.wd - 1)//g.wd, chunk, last, row
-    cdef real *sums = run.arena + g.t + t*g.wd*WEIGHT_ROWS*g.blocks*g.kh*VW
+    cdef real *sums = run.arena + g.t + run.thread*g.wd*WEIGHT_ROWS*g.blocks*g.kh*VW
     cdef Pixels pixels
     pixels.n, pixels.px, pixels.xrow, pixels.image_rows, pixels.image_step = g.n, g.px, g.xrow, g.image_rows, g.image_step
     for chunk in range(share(chunks, t, threads), share(chunks, t + 1, threads)):
