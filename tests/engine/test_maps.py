@@ -161,6 +161,15 @@ def test_channels_that_give_several_each_are_convolved_as_often(times):
     assert "product" not in kinds(net)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_grey_image_is_no_channel_that_gives_several(stride):
+    """But an input of a product, whose results lie side by side."""
+    conv = nn.Conv2d(1, 20, 3, stride=stride, padding=1)
+    net = assert_compiled(lambda x: F.relu(conv(x)), noise(3, 1, 9, 8))
+    assert kinds(net)["product"] == 1
+    assert not {"depthwise", "gather"} & kinds(net).keys()
+
+
 def test_a_residual_behind_channels_that_give_several_each():
     conv = nn.Conv2d(10, 20, 3, padding=1, groups=10)
     assert_compiled(lambda x: F.relu(conv(x) + F.concat([x, x])), noise(2, 10, 9, 8))

@@ -12,11 +12,13 @@ from ..autograd import Shape
 from .geometry import Window
 
 MOST_TAPS = 128  # what the kernels have room for; a kernel of 11 x 11 fits, and so does a stride of 11
+MOST_OF_ONE = 20  # channels made of a single one: to make more, a product takes half the time
 
 
 def suits(x: Shape, w: Shape, window: Window, groups: int) -> bool:
-    """Whether a convolution is depthwise: every input channel a group of its own."""
-    return groups == x[1] and w[1] == 1 and max(w[2]*w[3], window.stride[0]*window.stride[1]) <= MOST_TAPS
+    """Whether a convolution is depthwise: every input channel a group of its own, and not a grey image's first layer."""
+    taps = max(w[2]*w[3], window.stride[0]*window.stride[1])
+    return groups == x[1] and w[1] == 1 and taps <= MOST_TAPS and (groups > 1 or w[0] <= MOST_OF_ONE)
 
 
 def _scratch(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:

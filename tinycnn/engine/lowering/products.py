@@ -56,7 +56,8 @@ def conv2d(plan: Builder, node: Node) -> None:
     conv = convolution(node)
     channels, (o, each, kh, kw), window = conv.x.shape[1], conv.w.shape, conv.window
     adds = any(step.op == "add" for step in node.after)
-    if conv.groups == channels and each == 1 and (o == channels or not adds) and kh <= MOST_DEPTHWISE_ROWS:
+    spread = o == channels or (channels > 1 and not adds)  # of a grey image, products make many channels sooner
+    if conv.groups == channels and each == 1 and spread and kh <= MOST_DEPTHWISE_ROWS:
         depthwise(plan, conv)
     elif (kh, kw) == (1, 1) and not any(window.pads):
         pointwise(plan, conv)
