@@ -16,7 +16,7 @@ MOST_OF_ONE = 20  # channels made of a single one: to make more, a product takes
 
 
 def suits(x: Shape, w: Shape, window: Window, groups: int) -> bool:
-    """Whether a convolution is depthwise: every input channel a group of its own, and not a grey image's first layer."""
+    """Whether a convolution is depthwise: every input channel a group of its own; not a first layer of grey images."""
     taps = max(w[2]*w[3], window.stride[0]*window.stride[1])
     return groups == x[1] and w[1] == 1 and taps <= MOST_TAPS and (groups > 1 or w[0] <= MOST_OF_ONE)
 
