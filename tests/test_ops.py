@@ -89,7 +89,7 @@ def test_kernel_equals_twin(case, isa, dtype, data):
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.weighted], ids=str)
-@settings(max_examples=8)  # each is two runs for every element
+@settings(max_examples=5)  # each is two runs for every element
 @given(data=st.data())
 def test_gradient_equals_differences(case, data):
     example = case.examples(data.draw)
@@ -114,7 +114,7 @@ def test_equals_torch(case, dtype, torch, data):
 @pytest.mark.parametrize("isa", available())
 @pytest.mark.parametrize("dtype", TYPES, ids=["float32", "float64"])
 @pytest.mark.parametrize("case", WITH_KERNELS, ids=str)
-@settings(max_examples=6)  # each is six runs
+@settings(max_examples=4)  # each is six runs
 @given(data=st.data())
 def test_same_bits_for_any_thread_count(case, dtype, isa, share_out_everything, data):
     example = case.examples(data.draw)
