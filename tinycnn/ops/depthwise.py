@@ -12,7 +12,7 @@ from ..autograd import Shape
 from .geometry import Window
 
 MOST_TAPS = 128  # what the kernels have room for; a kernel of 11 x 11 fits, and so does a stride of 11
-MOST_OF_ONE = 20  # channels made of a single one: to make more, a product takes half the time
+MOST_OF_ONE = 20  # channels made of a single one: to make more, a product is quicker
 
 
 def suits(x: Shape, w: Shape, window: Window, groups: int) -> bool:

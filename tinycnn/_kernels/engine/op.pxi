@@ -87,8 +87,7 @@ cdef struct Run:
     const real *constants
     const int32_t *tables
     void **io                   # the caller's arrays
-    int threads
-    int thread                  # which of them this is
+    int thread                  # whose run this is: memory of its own is at this place
     Team *team
 
 

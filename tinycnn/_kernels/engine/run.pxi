@@ -322,7 +322,7 @@ cdef class Executor:
         self.find(arrays)
         ops, count = <const Op *>&self.ops[first, 0], count - first
         run.arena, run.constants, run.tables = &arena[0], &self.constants[0], &self.tables[0]
-        run.io, run.team, run.threads = self.io, &self.team, threads
+        run.io, run.team, run.thread = self.io, &self.team, 0
         if threads == 1:
             with nogil:
                 run_all(ops, count, &run, 0, 1, clock)
